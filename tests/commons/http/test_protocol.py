@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from support.listening import a_head, serving
 
+from codex_proapi.commons.http.connection import sweep
 from codex_proapi.gateway.server.http_limits import HTTP_LIMITS
 
 HEAD_BYTES, HEAD_SECONDS = HTTP_LIMITS.head_bytes, HTTP_LIMITS.head_seconds
@@ -121,7 +122,9 @@ async def test_a_reader_that_has_stopped_is_cut_off_after_a_minute() -> None:
         writer.transport.abort()
 
 
-async def test_a_reader_that_is_only_slower_than_upstream_is_not_cut_off() -> None:
+async def test_a_reader_that_is_only_slower_than_upstream_is_not_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with serving() as scene:
         reader, writer = await scene.connect()
         writer.write(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -140,7 +143,7 @@ async def test_a_reader_that_is_only_slower_than_upstream_is_not_cut_off() -> No
                 return unread
 
         transport, connection.transport = connection.transport, Growing()
-        connection._bytes_taken = lambda: taken
+        monkeypatch.setattr(sweep, "acknowledged_bytes", lambda _: taken)
         for _ in range(3 * STALL_SECONDS):
             unread, taken = unread + 600, taken + 4900
             scene.sweep(1)
@@ -228,3 +231,17 @@ async def test_a_client_that_waits_for_our_word_before_its_body_is_let_go() -> N
 
     assert body.startswith(b"HTTP/1.1 200 OK")
     assert b"100 Continue" not in body
+
+
+async def test_a_connection_has_no_dictionary_of_its_own() -> None:
+    """It has more attributes than the interpreter shares names of: 2 KB for each connection."""
+    async with serving() as scene:
+        _, writer = await scene.connect()
+        writer.write(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+        while not scene.app.asked:
+            await asyncio.sleep(0.005)
+        [connection] = scene.connections
+
+        assert not hasattr(connection, "__dict__")
+        scene.app.go_on.set()
+        writer.close()

@@ -10,6 +10,8 @@ from support.gateways import a_chat, a_response, reading, stage
 
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending
+from codex_proapi.gateway.exchange.dispatch_state import DispatchState
+from codex_proapi.gateway.pool.state.pool_reader import PoolState
 
 CODEX = {"originator": "codex_exec", "session-id": "s1"}
 
@@ -81,13 +83,12 @@ async def test_events_we_do_not_know_are_counted(redis_url: str) -> None:
         assert "gateway_unknown_events_total" in metrics
 
 
-def reachable_texts(root: Any) -> list[int]:
-    """Sizes of the texts that the frames of a task hold, and what these hold."""
-    seen, frontier, sizes = {id(root)}, [root.get_coro()], []
+def reachable(task: Any) -> list[Any]:
+    """What the frames of a task hold, and what these hold."""
+    seen, frontier, reached = {id(task)}, [task.get_coro()], []
     while frontier:
         each = frontier.pop()
-        if isinstance(each, str | bytes):
-            sizes.append(len(each))
+        reached.append(each)
         if isinstance(each, types.FunctionType):
             found = [cell.cell_contents for cell in each.__closure__ or ()]
         elif isinstance(each, types.ModuleType | type | asyncio.AbstractEventLoop):
@@ -98,7 +99,7 @@ def reachable_texts(root: Any) -> list[int]:
             if id(value) not in seen and not type(value).__module__.startswith(OUTSIDE):
                 seen.add(id(value))
                 frontier.append(value)
-    return sizes
+    return reached
 
 
 OUTSIDE = (
@@ -125,7 +126,29 @@ async def test_while_an_answer_streams_its_request_is_not_held(redis_url: str, p
             [exchange] = replica.gateway.in_flight._exchanges
 
             assert (exchange.body, exchange._hold.size) == (b"", 0)
-            assert max(reachable_texts(exchange._task)) < size // 2
+            held = reachable(exchange._task)
+            assert max(len(each) for each in held if isinstance(each, str | bytes)) < size // 2
+
+
+async def test_while_an_answer_streams_neither_headers_nor_what_a_retry_takes_are_held(
+    redis_url: str,
+) -> None:
+    filler = "f" * 3000
+    headers = {"x-filler": filler}
+    async with stage(redis_url, "ada") as play:
+        replica = play.replicas[0]
+        body = {**a_chat("write 300000 words"), "stream": True}
+        async with reading(replica, "/v1/chat/completions", body, **headers) as answer:
+            assert answer.status == 200
+            await answer.content.readany()
+            [exchange] = replica.gateway.in_flight._exchanges
+
+            held = reachable(exchange._task)
+            texts = [each for each in held if isinstance(each, str | bytes)]
+            assert filler not in texts
+            assert filler.encode() not in texts
+            assert any(each is exchange for each in held)
+            assert not [each for each in held if isinstance(each, DispatchState | PoolState)]
 
 
 async def test_a_body_beyond_what_the_process_may_hold_is_refused_and_others_are_served(

@@ -44,7 +44,10 @@ class Endpoint:
         )
 
         async def body(hold: BodyHold) -> bytes:
-            return await read_body(cycle.receive, headers, hold=hold, whole=cycle.whole_body)
+            read = await read_body(cycle.receive, headers, hold=hold, whole=cycle.whole_body)
+            headers.clear()  # read already, and some KB for as long as the answer takes
+            cycle.head.headers.clear()
+            return read
 
         await self._serve(request_id, headers, body=body, watch=cycle.watch, sink=sink)
 

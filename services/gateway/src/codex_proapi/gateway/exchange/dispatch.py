@@ -110,19 +110,18 @@ class Dispatcher:
         """Request an answer again that broke off before the client received any of it.
 
         The attempts count towards the bounds of the first dispatch. The broken answer has cost
-        quota, so the same account is used a second time only if it is the only one.
+        quota, so the same account is used a second time only if it is the only one. Raises as `dispatch`.
 
         Args:
-            committed: the answer that broke off.
+            committed: the answer that broke off, not a final one.
             report: what its translator had observed until then.
             error: the fault that ended it.
             exchange: the exchange, for attempt records and cancellation.
-
-        Raises:
-            GatewayError: as for `dispatch`.
         """
-        committed.opening.close()
         account_try, lease = committed.account_try, committed.lease
+        if account_try is None:
+            raise RuntimeError("a final answer cannot be requested again")
+        committed.opening.close()
         if not lease.sole:
             account_try.changes.add(Change.NOTHING)
         refusal = report.refusal or refusal_of_fault(error)

@@ -86,21 +86,18 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
 
     opening: ResponseStream
     lease: Lease
-    account_try: "AccountTry"
+    account_try: "AccountTry | None"
+    """What it was obtained with; None once it cannot be requested again."""
 
     @property
     def lost_search(self) -> bool:
-        """Whether the hosted search was left out: the lite shape has none. Ask before `forget_request`."""
-        request = self.account_try.state.request
-        return request.shape is Shape.LITE and request.searches
+        """Whether the hosted search was left out: the lite shape has none. Ask before `final`."""
+        request = self.account_try.state.request if self.account_try else None
+        return request is not None and request.shape is Shape.LITE and request.searches
 
-    def forget_request(self) -> None:
-        """Release the request's content once this answer cannot be requested again."""
-        state = self.account_try.state
-        state.request = without_content(state.request)
-        state.dispatch_request = msgspec.structs.replace(
-            state.dispatch_request, request=state.request
-        )
+    def final(self) -> "Committed":
+        """The same for an answer that cannot be requested again, without all that this would take."""
+        return msgspec.structs.replace(self, account_try=None)
 
 
 def without_content(request: UpstreamRequest) -> UpstreamRequest:

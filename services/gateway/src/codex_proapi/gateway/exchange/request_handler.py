@@ -96,9 +96,11 @@ class RequestHandler:
         Raises:
             GatewayError: the client's error.
         """
-        # The request may be megabytes, so no frame that awaits the whole answer refers to it.
+        # A request may be megabytes, and its headers some KB, so no frame that awaits the whole
+        # answer refers to either.
         traits = ClientTraits.of(headers)
         pump, committed = await self._dispatched(traits, headers, authenticated)
+        del headers
         await pump.give(committed, codex=traits.is_codex)
 
     async def _dispatched(
@@ -148,21 +150,21 @@ class RequestHandler:
                 lease_request, state = self._lease_request(translated, self._exchange.key), None
                 continue
             break
-        self._note_committed(translated, pump, committed)
-        return pump, committed
+        return pump, self._note_committed(translated, pump, committed)
 
     def _note_committed(
         self, translated: TranslatedRequest, pump: ResponsePump, committed: Committed
-    ) -> None:
-        """Drop what an answer that has begun does not need any more."""
+    ) -> Committed:
+        """Drop what an answer that has begun does not need any more; gives what it needs."""
         self._exchange.release_body()
         if committed.lost_search:
             pump.note_dropped(SEARCH_TOOL)
-        if translated.stream:
-            # A stream that the client has received is never requested again.
-            committed.forget_request()
-            pump.forget_request()
-            self._exchange.forget_request()
+        if not translated.stream:
+            return committed
+        # A stream that the client has received is never requested again.
+        pump.forget_request()
+        self._exchange.forget_request()
+        return committed.final()
 
     def _reserve_for(self, translated: TranslatedRequest) -> str:
         """The model whose reserve may serve; empty if none may, or one was asked already."""

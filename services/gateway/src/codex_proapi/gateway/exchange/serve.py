@@ -42,7 +42,7 @@ Watch: TypeAlias = Callable[[Callable[[], None]], Callable[[], None]]
 """Calls what it is given once the client has disconnected; gives what ends the watch."""
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class Request(msgspec.Struct, kw_only=True):
     """One request of an authenticated client, as the server received it."""
 
     id: str
@@ -56,6 +56,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The body's share of the body budget; released when the body is not needed any more."""
     watch: Watch
     """Watches for the client's end, once the body was read."""
+
+    def take_headers(self) -> Mapping[str, str]:
+        """Its headers, once: they are not kept for as long as the answer takes."""
+        headers, self.headers = self.headers, {}
+        return headers
 
 
 class ExchangeService:
@@ -162,7 +167,7 @@ class ExchangeService:
                 await asyncio.sleep(0)
             end_watch = request.watch(partial(exchange.interrupt, None))
             await RequestHandler(self._services, request.dialect, exchange, writer).handle(
-                request.headers, request.authenticated
+                request.take_headers(), request.authenticated
             )
         except ClientGone:
             exchange.end(Ending.ABANDONED)

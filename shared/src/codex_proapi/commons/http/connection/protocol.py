@@ -61,6 +61,7 @@ def protocol_with(
         direct: answers the requests that do not go through the ASGI application.
     """
     members = {
+        "__slots__": (),
         "limits": limits,
         "_head_limit": limits.head_bytes,
         "_head_count": limits.head_count,
@@ -79,6 +80,11 @@ class HttpProtocol(SweptConnection):
         app_state: state of the lifespan, for ASGI.
     """
 
+    __slots__ = (
+        *("write_paused", "_after_offer", "_app", "_app_state", "_body_came", "_framing_bytes"),
+        *("_head_began", "_head_bytes", "_headers", "_local", "_parser", "_server_state"),
+        *("_upgrade_body", "_upgrade_offered", "_url", "_writable"),
+    )
     direct: DirectHandler
     _head_limit = _head_count = 0
 
@@ -234,7 +240,7 @@ class HttpProtocol(SweptConnection):
         if self.transport.is_closing():
             return
         if self.pipeline:
-            self._answer(self.pipeline.popleft())
+            self._answer(self.pipeline.pop(0))
         self._refuse_at_last()
         self.resume_reading()
         if self._leaving and cycle.keep_alive:

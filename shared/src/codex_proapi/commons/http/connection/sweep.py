@@ -37,6 +37,11 @@ class SweptConnection(ClosingConnection):
         siblings: all connections of the server.
     """
 
+    __slots__ = (
+        *("number", "_fault", "_head_sweeps", "_leaving", "_quiet_sweeps", "_rest_sweeps"),
+        *("_siblings", "_stalled_sweeps", "_taken_bytes", "_unread_bytes"),
+    )
+
     def __init__(self, loop: asyncio.AbstractEventLoop, siblings: "set[ServerConnection]") -> None:
         super().__init__(loop)
         self.number = next(_numbers)

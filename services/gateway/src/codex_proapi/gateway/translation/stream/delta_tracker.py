@@ -16,19 +16,24 @@ class DeltaTracker:
     """
 
     def __init__(self) -> None:
-        self._by_id: set[tuple[str, int]] = set()
-        self._by_index: set[tuple[int, int]] = set()
+        # Most answers have one of three kinds: an empty set takes as much memory as the rest of this.
+        self._by_id: set[tuple[str, int]] | None = None
+        self._by_index: set[tuple[int, int]] | None = None
         self._nameless = False
 
     def __repr__(self) -> str:
-        return f"<DeltaTracker {len(self._by_id | self._by_index)} parts>"
+        return f"<DeltaTracker {len({*(self._by_id or ()), *(self._by_index or ())})} parts>"
 
     def note(self, position: Position) -> None:
         """Note that a delta of this part has come."""
         item_id, output_index, part = position
         if item_id is not None:
+            if self._by_id is None:
+                self._by_id = set()
             self._by_id.add((item_id, part or 0))
         if output_index is not None:
+            if self._by_index is None:
+                self._by_index = set()
             self._by_index.add((output_index, part or 0))
         if item_id is None and output_index is None:
             self._nameless = True
@@ -38,6 +43,6 @@ class DeltaTracker:
         item_id, output_index, part = position
         return (
             self._nameless
-            or (item_id, part or 0) in self._by_id
-            or (output_index, part or 0) in self._by_index
+            or (item_id, part or 0) in (self._by_id or ())
+            or (output_index, part or 0) in (self._by_index or ())
         )

@@ -14,12 +14,14 @@ BETWEEN_MESSAGES: Final = "\n\n"
 COMMENTARY: Final = "commentary"
 """Phase of messages about the work in progress, not its result."""
 
+NONE: Final[frozenset[str | int]] = frozenset()
+
 
 class MessageBoundaries:
     """The messages of one answer."""
 
     def __init__(self) -> None:
-        self._commentary: set[str | int] = set()
+        self._commentary: frozenset[str | int] = NONE
         self._last: tuple[str | None, int | None] = (None, None)
 
     def __repr__(self) -> str:
@@ -28,7 +30,8 @@ class MessageBoundaries:
     def added(self, item: MessageItem, output_index: int | None) -> None:
         """Remember a message that is commentary."""
         if item.phase == COMMENTARY:
-            self._commentary.update(each for each in (item.id, output_index) if each is not None)
+            names = (each for each in (item.id, output_index) if each is not None)
+            self._commentary = self._commentary.union(names)
 
     def is_commentary(self, position: Position) -> bool:
         """Whether a delta belongs to commentary."""

@@ -43,7 +43,8 @@ def observe(event: UpstreamEvent, report: ResponseReport) -> None:
     match event:
         case ResponseCreated(response=response):
             _note_response(response, report)
-            report.unknown_fields = frozenset(unknown_fields(response))
+            if found := unknown_fields(response):
+                report.unknown_fields = frozenset(found)
         case ResponseCompleted(response=response):
             _note_response(response, report)
             report.tokens = tokens_of(response)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from codex_proapi.commons.usage.token_counts import Tokens
     from codex_proapi.gateway.formats.codex.refusals import Refusal
 
+NONE: Final[frozenset[str]] = frozenset()
 UNKNOWN_NAMES: Final = 32
 """Most names of unknown events that are counted separately; the rest counts as `other`."""
 
@@ -43,7 +44,7 @@ class ResponseReport:
         """Late response headers from metadata events, lower case: turn state and the like."""
         self.unknown_events: Counter[str] = Counter()
         """Number of unknown events, by name."""
-        self.unknown_fields: frozenset[str] = frozenset()
+        self.unknown_fields: frozenset[str] = NONE
         """Fields of its response object that are not known."""
         self.events = 0
         """Number of events that have come, whatever they are."""
