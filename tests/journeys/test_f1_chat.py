@@ -248,13 +248,14 @@ async def test_a_key_may_be_kept_to_some_models_and_accounts(redis_url: str) -> 
 
 async def test_over_its_limit_a_replica_refuses_at_once(redis_url: str) -> None:
     async with stage(redis_url, "ada", max_concurrent=2) as play:
-        play.sim.script("silent", silence=2, times=2)
+        play.sim.script("silent", silence=3600, times=2)
         busy = [asyncio.ensure_future(play.chat(f"say word{n}")) for n in range(2)]
         await play.until(lambda: len(play.replicas[0].gateway.in_flight) == 2)
 
         refused = await play.chat()
 
         assert not any(each.done() for each in busy), "it waited for nobody"
+        play.sim.hurry()
         assert refused.status_code == 503
         assert refused.headers["retry-after"] == "1"
         assert [(await answer).status_code for answer in busy] == [200, 200]

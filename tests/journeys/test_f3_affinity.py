@@ -1,7 +1,7 @@
 """F3: conversations, encrypted reasoning and turn states belong to one account."""
 
 import pytest
-from support.gateways import a_chat, a_response, stage
+from support.gateways import a_chat, a_response, reading, stage
 
 
 async def test_new_conversations_go_round_exactly_on_all_replicas(redis_url: str) -> None:
@@ -119,14 +119,14 @@ async def test_codex_is_told_its_turn_state_also_where_the_first_word_comes_late
     # Where it does not come late, a slow machine must not make it so.
     async with stage(redis_url, "ada", commit_patience=1 if early else 60) as play:
         if early:
-            play.sim.script("silent", silence=2.5)
+            play.sim.script("silent", silence=3600)
 
-        answer = await play.client.post(
-            "/v1/responses",
-            json=a_response(stream=True, temperature=1),
-            headers={"originator": "codex_exec"},
-        )
+        body = a_response(stream=True, temperature=1)
+        async with reading(
+            play.replicas[0], "/v1/responses", body, originator="codex_exec"
+        ) as answer:
+            begun = await answer.content.readany()
 
         assert answer.headers["x-codex-turn-state"].startswith("acc_")
         assert "openai-model" in answer.headers
-        assert answer.content.startswith(b"event: keepalive") is early
+        assert begun.startswith(b"event: keepalive") is early

@@ -5,7 +5,11 @@ import time
 from typing import Any
 
 import pytest
-from support.gateways import a_chat, a_response, events_of, reading, stage, text_of
+from support.gateways import (
+    events_of,
+    stage,
+    text_of,
+)
 
 from codex_proapi.commons.accounts.model import AccountState, Cooldown, CooldownReason
 from codex_proapi.commons.balancing.strategies import Routing
@@ -182,7 +186,7 @@ async def test_a_wait_that_might_end_inside_a_200_is_not_begun(redis_url: str) -
         answer = await play.chat(stream=True)
 
         assert (answer.status_code, len(play.sim.turns)) == (429, 1)
-        assert int(answer.headers["retry-after"]) in {7, 8}
+        assert 1 <= int(answer.headers["retry-after"]) <= 8
 
 
 async def test_at_most_three_accounts_are_asked(redis_url: str) -> None:
@@ -264,83 +268,6 @@ async def test_a_retry_budget_keeps_a_storm_small(redis_url: str) -> None:
 
         assert [(a.status_code, a.text) for a in answers if a.status_code != 503] == []
         assert len(play.sim.turns) < 60
-
-
-async def test_after_ten_silent_seconds_a_stream_begins_while_failover_goes_on(
-    redis_url: str,
-) -> None:
-    async with stage(redis_url, "ada", "ben", commit_patience=1) as play:
-        play.sim.script("usage_limit_reached", account="ada", times=None, delay=2.5)
-        play.sim.script("usage_limit_reached", account="ben", times=None, delay=2.5)
-        play.sim.clear()
-        play.sim.script("overloaded", account="ada", times=1, delay=2.5)
-        play.sim.script("overloaded", account="ben", times=1, delay=2.5)
-        async with reading(play.replicas[0], "/v1/chat/completions", a_chat(stream=True)) as answer:
-            endings = [turn.ending for turn in play.sim.turns]
-            body = await answer.read()
-
-        assert answer.status == 200
-        assert endings[-1] == "", "the last of them is still silent"
-        assert body.startswith(b": keep-alive\n\n")
-        assert text_of(events_of(body)) == "hello"
-
-
-async def test_a_failure_after_an_early_start_is_an_error_event(redis_url: str) -> None:
-    async with stage(redis_url, "ada", commit_patience=1) as play:
-        play.sim.script("context_length_exceeded", delay=2.5)
-
-        answer = await play.chat(stream=True)
-
-        assert answer.status_code == 200
-        [error] = [event for event in events_of(answer.content) if "error" in event]
-        assert error["error"]["code"] == "context_length_exceeded"
-        assert b"[DONE]" not in answer.content
-        [record] = await play.records()
-        assert (record.ending, record.status) == (Ending.BROKEN, 200)
-
-
-async def test_a_whole_answer_begins_with_blanks_while_failover_goes_on(redis_url: str) -> None:
-    async with stage(redis_url, "ada", "ben", whole_patience=1) as play:
-        play.sim.script("overloaded", account="ada", times=2, delay=2.5)
-        play.sim.script("overloaded", account="ben", times=1, delay=2.5)
-
-        answer = await play.chat()
-
-        assert answer.status_code == 200
-        assert answer.content.startswith(b" ")
-        assert answer.headers["content-type"] == "application/json"
-        assert answer.json()["choices"][0]["message"]["content"] == "hello"
-        assert len((await play.records())[0].attempts) > 1
-
-
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages"])
-async def test_a_failure_behind_blanks_has_its_status_in_the_body_and_in_the_log(
-    redis_url: str, path: str
-) -> None:
-    async with stage(redis_url, "ada", whole_patience=1) as play:
-        play.sim.script("context_length_exceeded", delay=2.5)
-        body = {"/v1/responses": a_response(), "/v1/messages": {**a_chat(), "max_tokens": 9}}
-
-        answer = await play.client.post(path, json=body.get(path, a_chat()))
-
-        assert (answer.status_code, answer.content[:1]) == (200, b" ")
-        assert answer.json()["error"]["status"] == 400
-        assert "message" in answer.json()["error"]
-        [record] = await play.records()
-        assert (record.ending, record.status) == (Ending.REFUSED, 400)
-        assert record.code == "context_length_exceeded"
-
-
-async def test_a_codex_client_gets_events_as_keep_alives(redis_url: str) -> None:
-    async with stage(redis_url, "ada", commit_patience=1) as play:
-        play.sim.script("silent", silence=2.5)
-
-        answer = await play.client.post(
-            "/v1/responses", json=a_response(stream=True), headers={"originator": "codex_exec"}
-        )
-
-        assert answer.content.startswith(b'event: keepalive\ndata: {"type":"keepalive"}\n\n')
-        assert events_of(answer.content)[-1]["type"] == "response.completed"
 
 
 async def test_an_answer_on_an_account_ends_its_credential_cooldown(redis_url: str) -> None:
