@@ -20,6 +20,8 @@ from support.tree import ROOT
 BASE = "codex-proapi-base:bookworm"
 PACKAGES = "python3,python3-venv,ca-certificates,redis-server,wget"
 CERTIFICATES = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
+TEMPLATES = "/usr/share/prometheus/alertmanager"
+"""What Debian's Alertmanager reads at its start; in the image of others it is part of the program."""
 STAND_INS = {
     "valkey/valkey:9.1": f"""
         FROM {BASE}
@@ -40,6 +42,7 @@ STAND_INS = {
     "prom/alertmanager:v0.28.1": f"""
         FROM {BASE}
         COPY prometheus-alertmanager /bin/alertmanager
+        COPY default.tmpl email.tmpl {TEMPLATES}/
         RUN mkdir -p /alertmanager && chown 65534:65534 /alertmanager
         USER 65534
         ENTRYPOINT ["/bin/alertmanager"]
@@ -192,6 +195,8 @@ def make_stand_ins(docker: Docker, folder: pathlib.Path) -> None:
     context.mkdir()
     for name in ("caddy", "prometheus", "prometheus-alertmanager", "prometheus-redis-exporter"):
         shutil.copy(pathlib.Path(tool(name)).resolve(), context / name)
+    for path in pathlib.Path(TEMPLATES).glob("*.tmpl"):
+        shutil.copy(path, context)
     for tag, text in STAND_INS.items():
         dockerfile = "\n".join(line.strip() for line in text.strip().splitlines())
         context.joinpath("Dockerfile").write_text(dockerfile + "\n")
