@@ -363,6 +363,15 @@ async def test_a_rollout_breaks_no_stream(stack: Stack) -> None:
     assert not crowd.failed(), report("rollout", crowd)
 
 
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, its sockets closed; nobody may have waited for it yet."""
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+    return state == "Z"
+
+
 async def test_a_crashed_gateway_comes_back_and_breaks_only_its_own(stack: Stack) -> None:
     headers = {"authorization": f"Bearer {stack.key}"}
     async with crowded(stack.url, streams=40, marker=WORDS, headers=headers) as crowd:
@@ -370,6 +379,8 @@ async def test_a_crashed_gateway_comes_back_and_breaks_only_its_own(stack: Stack
         container = stack.compose("ps", "--quiet", "gateway-a", IMAGE_TAG="next").strip()
         before = json.loads(stack.docker.run("inspect", container))[0]
         os.kill(before["State"]["Pid"], signal.SIGKILL)
+        # Until it is gone the kernel takes connections in its name, and resets them.
+        await until(lambda: is_gone(before["State"]["Pid"]), "the end of the process")
         killed = time.monotonic()
         await until(lambda: crowd.broken, "streams of the killed one")
 
