@@ -236,7 +236,7 @@ async def test_a_clock_that_is_wrong_is_corrected_before_anybody_asks(scene: Any
 
     await scene.upkeep.round()
 
-    assert abs(time.time() - scene.clock()) < 5
+    assert abs(time.time() - scene.clock()) < 60
 
 
 @pytest.mark.parametrize(

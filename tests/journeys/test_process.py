@@ -48,7 +48,7 @@ async def test_a_sigterm_says_no_at_readyz_and_lets_the_stream_finish(redis_url:
                 "ENCRYPTION_KEYS": KEY,
                 "API_KEY_POLICY": "open",
                 "PORT": str(port),
-                "DRAIN_SETTLE_SECONDS": "1",
+                "DRAIN_SETTLE_SECONDS": "3",
             }
         )
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:

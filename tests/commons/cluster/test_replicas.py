@@ -46,4 +46,4 @@ async def test_a_replica_that_leaves_is_gone_at_once(redis_client: Redis) -> Non
 
 async def test_redis_time_is_the_one_clock(redis_client: Redis) -> None:
     seconds, _ = await redis_client.time()
-    assert seconds <= await ReplicaStore(redis_client).now() < seconds + 5
+    assert seconds <= await ReplicaStore(redis_client).now() < seconds + 60

@@ -175,10 +175,10 @@ async def test_each_stage_is_kept_as_long_as_it_says(
         return int(await redis_client.ttl(keyspace.usage_packed(period, "key")))
 
     midnight = UTC.midnight_after(NOW, 0) - int(NOW)
-    assert abs(await seconds(day(60)) - (midnight + 11 * keyspace.DAY)) <= 5
+    assert abs(await seconds(day(60)) - (midnight + 11 * keyspace.DAY)) <= 60
     assert await seconds(day(90)) == -2  # its month has it
     begin = UTC.begin_of(f"{day(60)[:7]}-01") - int(NOW)
-    assert abs(await seconds(day(60)[:7]) - (begin + (6 * 31 + 1) * keyspace.DAY)) <= 5
+    assert abs(await seconds(day(60)[:7]) - (begin + (6 * 31 + 1) * keyspace.DAY)) <= 60
     assert await seconds(day(399)[:7]) == -2
     assert (await usage.total("key", days_of_month(day(90)[:7])))["key_1"].requests == 8
 
@@ -194,7 +194,7 @@ async def test_months_change_their_retention_too(
     begin = UTC.begin_of(f"{day(60)[:7]}-01") - int(NOW)
     name = keyspace.usage_packed(day(60)[:7], "model")
     expected = begin + (70 + 31 + 1) * keyspace.DAY
-    assert abs(int(await redis_client.ttl(name)) - expected) <= 5
+    assert abs(int(await redis_client.ttl(name)) - expected) <= 60
     assert int(await redis_client.ttl(keyspace.usage_packed(day(399)[:7], "model"))) <= 1
 
 

@@ -210,7 +210,7 @@ async def test_a_slot_handed_over_is_lost_soon_unless_it_is_taken(pool: Pool) ->
 
     assert await seconds() < 6
     assert await pool.other.take("a", waiter("k-3")) == ()
-    assert await seconds() > HOLD_SECONDS - 1
+    assert await seconds() > HOLD_SECONDS - 30
 
 
 async def test_who_waits_goes_on_when_the_limit_is_lifted(pool: Pool) -> None:

@@ -80,7 +80,7 @@ async def test_a_spent_quota_cools_the_account_until_its_reset_and_is_told(scene
 
     cooldown = (await scene.cooling("acc_a"))[""]
     assert cooldown.reason is CooldownReason.QUOTA
-    assert abs(cooldown.until - time.time() - 500) < 5
+    assert abs(cooldown.until - time.time() - 500) < 60
     [entry] = scene.notes.entries
     assert (entry.event, entry.account, entry.code) == ("account.cooled", "acc_a", "spent")
     assert entry.detail["reason"] == "quota"
@@ -199,7 +199,7 @@ async def test_another_models_answer_lets_the_account_rest_for_that_model_and_is
     found = (await scene.cooldowns.all([lease.account.id], now=time.time()))[lease.account.id]
     cooldown = found["gpt-5.5"]
     assert (cooldown.reason, cooldown.code) == (CooldownReason.SUBSTITUTED, "gpt-5.6-luna")
-    assert 1190 < cooldown.until - time.time() <= 1200
+    assert 1100 < cooldown.until - time.time() <= 1200
     [entry] = scene.notes.entries
     assert (entry.code, entry.model) == ("model_substituted", "gpt-5.5")
     assert entry.detail["answered_model"] == "gpt-5.6-luna"

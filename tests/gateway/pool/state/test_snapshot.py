@@ -44,7 +44,7 @@ async def test_a_survey_brings_the_time_the_versions_and_the_next_turn(
     first = await snapshots.read(SnapshotRequest(account_ids=IDS, model="gpt-5.5"))
     second = await snapshots.read(SnapshotRequest(account_ids=IDS, model="gpt-5.5"))
 
-    assert abs(first.now - time.time()) < 5
+    assert abs(first.now - time.time()) < 60
     assert (first.accounts_version, first.keys_version) == (7, 9)
     assert (first.cursor, second.cursor) == (1, 2)
     assert (first.affine, first.cooldowns) == (None, {})
