@@ -245,3 +245,17 @@ async def test_a_connection_has_no_dictionary_of_its_own() -> None:
         assert not hasattr(connection, "__dict__")
         scene.app.go_on.set()
         writer.close()
+
+
+class Numbered:
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def test_each_connection_is_swept_once_a_second_and_never_all_in_one_turn() -> None:
+    connections: list[Any] = [Numbered(number) for number in range(7, 1007)]
+
+    turns = [sweep.due(connections, tick) for tick in range(31, 31 + sweep.TICKS)]
+
+    assert sorted(each.number for turn in turns for each in turn) == list(range(7, 1007))
+    assert {len(turn) for turn in turns} == {100}

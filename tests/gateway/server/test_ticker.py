@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from codex_proapi.gateway.server.ticker import BEAT_SECONDS, Ticker
+from codex_proapi.gateway.server.ticker import AT_ONCE, BEAT_SECONDS, Ticker
 
 
 class Member:
@@ -56,3 +56,32 @@ async def test_it_beats_once_a_second() -> None:
 
     assert slept == [BEAT_SECONDS] * 4
     assert member.ticks == 3
+
+
+async def test_many_are_called_in_several_turns_of_the_loop_and_who_left_between_them_is_not() -> (
+    None
+):
+    ticker, members = Ticker(), [Member() for _ in range(3 * AT_ONCE)]
+    for member in members:
+        ticker.join(member)
+    slept: list[float] = []
+    turns: list[int] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) > 1:
+            raise asyncio.CancelledError
+        asyncio.get_running_loop().call_soon(between)
+
+    def between() -> None:
+        called = [member for member in members if member.ticks]
+        turns.append(len(called))
+        for member in members:
+            if not member.ticks:
+                ticker.leave(member)
+
+    with pytest.raises(asyncio.CancelledError):
+        await ticker.run(sleep)
+
+    assert turns == [AT_ONCE]
+    assert sum(member.ticks for member in members) == AT_ONCE

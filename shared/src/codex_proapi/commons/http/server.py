@@ -22,6 +22,7 @@ from codex_proapi.commons.http.connection.protocol import (
     no_direct_handler,
     protocol_with,
 )
+from codex_proapi.commons.http.connection.sweep import due
 from codex_proapi.commons.http.limits import FaultBody, HttpLimits
 from codex_proapi.commons.http.listening import bound_socket
 from codex_proapi.commons.http.upgrade import ServerConnection
@@ -114,10 +115,9 @@ class HttpServer(uvicorn.Server):
         )
 
     async def on_tick(self, counter: int) -> bool:
-        """Sweep the connections once a second; uvicorn ticks ten times a second."""
-        if counter % 10 == 0:
-            for connection in self.connections:
-                connection.sweep()
+        """Sweep each connection once a second, a tenth of them at each of uvicorn's ticks."""
+        for connection in due(self.connections, counter):
+            connection.sweep()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
