@@ -22,7 +22,7 @@ from support.redis_server import RedisServer
 from codex_proapi.commons.http.server import freeze_heap
 from codex_proapi.console.app import Console
 
-ROUNDS = 5
+ROUNDS = 3
 PAGES = (
     *("/", "/accounts", "/accounts?page=3", "/accounts?q=ops", "/catalogue", "/keys"),
     *("/keys?sort=tokens&page=7", "/keys?q=agent", "/usage", "/usage?by=account&range=30d"),

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from support.clock import Clock
-from support.consoles import PASSWORD, Browser, guarded, running, script
+from support.consoles import PASSWORD, Browser, console_settings, guarded, running, script
 from support.redis_server import RedisServer
 
 from codex_proapi.console.app import build
@@ -17,6 +17,20 @@ async def test_starting_twice_is_starting_once(redis_url: str) -> None:
 
     assert len(lines) == 1
     assert repr(console).startswith("<Console ")
+
+
+@pytest.mark.parametrize(("password", "told"), [("changeme12345", 1), (PASSWORD, 0)])
+async def test_a_first_password_that_is_tried_first_is_told_once(
+    redis_url: str, password: str, told: int
+) -> None:
+    lines: list[str] = []
+    for _ in range(2):  # the second start finds one that is stored
+        settings = console_settings(redis_url, admin_password=password)
+        async with running(settings, announce=lines.append):
+            pass
+
+    assert [line.split()[0] for line in lines].count("ADMIN_PASSWORD") == told
+    assert password not in str(lines)
 
 
 async def test_a_console_that_was_never_started_closes_too(redis_url: str) -> None:

@@ -1,5 +1,7 @@
 """Admin tokens for scripts: shown once, known by digest, ended at once."""
 
+from typing import Any
+
 from redis.asyncio import Redis
 from support.clock import Clock
 
@@ -63,3 +65,16 @@ async def test_a_token_of_another_type_hides_no_other(redis_client: Redis) -> No
     assert await tokens.lives(token.id)
     assert not await tokens.lives("odd")
     assert await tokens.find(secret) == token
+
+
+async def test_a_revocation_waits_for_the_disk(redis_client: Redis) -> None:
+    """A failover must not bring a revoked token back."""
+    tokens = ScriptTokens(redis_client, clock=Clock(NOW))
+    token, secret = await tokens.create("deploy")
+    await redis_client.config_resetstat()
+
+    assert await tokens.revoke(token.id)
+    stats: Any = await redis_client.info("commandstats")
+    assert "cmdstat_waitaof" in stats
+    assert await tokens.find(secret) is None
+    assert not await tokens.revoke(token.id)

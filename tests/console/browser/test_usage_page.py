@@ -21,3 +21,14 @@ async def test_other_days_are_shown_and_a_key_is_told_apart_in_them(visitor: Tab
     await visitor.click(".usage-only a")
     await visitor.gone(".usage-only")
     await visitor.see("#row-total", "Total")
+
+
+@pytest.mark.parametrize("width", [900, 1280])
+async def test_the_widest_table_stays_in_its_card(visitor: Tab, width: int) -> None:
+    """Ten columns: on a small laptop the last of them stood beside the card, and the page scrolled."""
+    await visitor.page.set_viewport_size({"width": width, "height": 800})
+    await visitor.open("/usage")
+    await visitor.see("#row-total", "Total")
+
+    over = await visitor.eval("document.documentElement.scrollWidth - innerWidth")
+    assert over <= 0

@@ -140,6 +140,18 @@ def test_settings_that_are_wrong_are_no_traceback(
     assert [cure for verdict, cure in found.values() if verdict == "fail"] != [""]
 
 
+@pytest.mark.parametrize(
+    ("password", "said"), [("changeme12345", "tried first"), ("correct mule battery", "")]
+)
+def test_a_first_password_that_is_tried_first_is_told_without_it(
+    healthy: dict[str, str], password: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run({**healthy, "ADMIN_PASSWORD": password}, ["doctor"]) == 0
+    told = capsys.readouterr().out
+
+    assert ("password: " in told, said in told, password in told) == (bool(said), True, False)
+
+
 def test_each_fault_of_the_settings_is_told_once(
     healthy: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,7 +29,7 @@ from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.console.api.usage import team_calendar, team_today, usage_wanted
 from codex_proapi.console.auth.identity import IdentityMiddleware
 from codex_proapi.console.auth.loopback_peers import LoopbackPeers
-from codex_proapi.console.auth.passwords import Passwords
+from codex_proapi.console.auth.passwords import Passwords, is_common
 from codex_proapi.console.components import Components, Foundations
 from codex_proapi.console.live.logs import concerned, log_filter
 from codex_proapi.console.metrics import Metrics, RedisWork
@@ -178,10 +178,17 @@ class Console:
         if await administrator.has_password():
             return
         if self._settings.admin_password:
-            await administrator.set_first(self._settings.admin_password)
+            if await administrator.set_first(self._settings.admin_password):
+                self._warn_of_common_password()
         elif not self._settings.on_loopback:
             token = await administrator.issue_setup_token()
             self._announce(f"no administrator yet; set the password with this token: {token}")
+
+    def _warn_of_common_password(self) -> None:
+        """Say that the first password is easily guessed; it is the operator's, so the start goes on."""
+        if is_common(self._settings.admin_password):
+            cure = "change it in Settings, or with `codex-proapi admin password`"
+            self._announce(f"ADMIN_PASSWORD is one of those that are tried first; {cure}")
 
     async def _welcome_later(self) -> None:
         while True:

@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
@@ -24,7 +24,7 @@ from codex_proapi.commons.usage.hours import HourStore
 from codex_proapi.commons.usage.packing import DETAIL_DAYS
 from codex_proapi.commons.usage.sums import Sums, merge
 from codex_proapi.console.errors import BadRequest, Code
-from codex_proapi.console.server.csv_text import csv_line
+from codex_proapi.console.server.csv_text import csv_line, csv_lines
 
 Step: TypeAlias = Literal["hour", "day", "month"]
 """What one row adds up."""
@@ -272,21 +272,18 @@ async def csv_parts(
     periods: AsyncIterator[Period], names: Mapping[str, str], costs: CostsOf, *, time_zone: str
 ) -> AsyncIterator[str]:
     """Rows as CSV in parts, one for each period; the last column names the zone of the days."""
-    yield _lines([(*UsageRow.__struct_fields__, "time_zone")])
+    yield csv_line((*UsageRow.__struct_fields__, "time_zone"))
     async for period, sums in periods:
         if sums:
             async for rows in _row_parts(period, sums, names, await costs(period, sums)):
-                yield _lines((*map(_cell, msgspec.structs.astuple(row)), time_zone) for row in rows)
+                yield csv_lines(
+                    (*map(_cell, msgspec.structs.astuple(row)), time_zone) for row in rows
+                )
 
 
 def _cell(value: Any) -> Any:
     """Money is written out: no exponent."""
     return f"{value:f}" if isinstance(value, Decimal) else value
-
-
-def _lines(rows: Iterable[Sequence[Any]]) -> str:
-    """Lines of CSV that a spreadsheet shows and never runs."""
-    return "".join(map(csv_line, rows))
 
 
 def _date(day: str, param: str) -> dt.date:

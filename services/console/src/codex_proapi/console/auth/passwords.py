@@ -59,11 +59,11 @@ class Passwords:
 
 def check_strength(password: str) -> None:
     """Refuse a password that is short, common, or a pattern."""
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD or _is_common(password):
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD or is_common(password):
         raise BadRequest(Code.WEAK_PASSWORD, param="password")
 
 
-def _is_common(password: str) -> bool:
+def is_common(password: str) -> bool:
     """Whether it is on the list, also with digits appended or letters swapped for digits."""
     plain = password.casefold().strip()
     bare = re.sub(r"[\W\d_]+$", "", plain) or plain

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import ask, mapped
+from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.redis.stored_reads import StoredRead, read_each
 from codex_proapi.commons.runtime.stored_records import read_fields
 
@@ -41,6 +42,7 @@ class ScriptTokens:
     def __init__(self, redis: Redis, *, clock: Callable[[], float]) -> None:
         self._redis = redis
         self._clock = clock
+        self._scripts = Scripts(redis, __package__)
 
     def __repr__(self) -> str:
         return "<ScriptTokens>"
@@ -84,15 +86,12 @@ class ScriptTokens:
         return sorted(found, key=lambda token: (token.created_at, token.id))
 
     async def revoke(self, token_id: str) -> bool:
-        """End a token on every replica at once; False if there is none."""
+        """End a token on every replica at once, durably; False if there is none."""
         digests = [digest for digest in await self._digests() if digest[:12] == token_id]
         if not digests:
             return False
-        with mapped():
-            pipe = self._redis.pipeline(transaction=True)
-            pipe.delete(*(keyspace.admin_token(digest) for digest in digests))
-            pipe.srem(keyspace.admin_tokens(), *digests)
-            return bool((await pipe.execute())[0])
+        keys = [keyspace.admin_tokens(), *map(keyspace.admin_token, digests)]
+        return bool(await self._scripts.run("revoke_token", keys, digests, durably=True))
 
     async def _digests(self) -> list[str]:
         members = await ask(lambda: self._redis.smembers(keyspace.admin_tokens()))

@@ -15,7 +15,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import operator_keys
-from codex_proapi.commons.redis.clients import ask, mapped, text
+from codex_proapi.commons.redis.clients import ask, text
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.runtime.stored_records import read_fields
 from codex_proapi.console.owners.owner_store import Owner, read_owner
@@ -119,9 +119,9 @@ class OwnerAccesses:
         return owner
 
     async def end(self, owner_id: str) -> bool:
-        """End an owner's session, or the invitation that waits; False if there is neither."""
-        with mapped():
-            return bool(await self._redis.delete(operator_keys.owner_access(owner_id)))
+        """End an owner's session, or the invitation that waits, durably; False if there is neither."""
+        keys = [operator_keys.owner_access(owner_id)]
+        return bool(await self._scripts.run("remove_owner", keys, durably=True))
 
     async def all(self, owner_ids: list[str]) -> dict[str, OwnerAccess]:
         """Invitations and sessions by owner."""

@@ -58,12 +58,9 @@ class OwnerStore:
         return bool(await self._scripts.repeat("rename_owner", [operator_keys.owners()], args))
 
     async def remove(self, owner_id: str) -> bool:
-        """Delete an owner with his invitation and session; False if there is none."""
-        with mapped():
-            pipe = self._redis.pipeline(transaction=True)
-            pipe.hdel(operator_keys.owners(), owner_id)
-            pipe.delete(operator_keys.owner_access(owner_id))
-            return bool((await pipe.execute())[0])
+        """Delete an owner with his invitation and session, durably; False if there is none."""
+        keys = [operator_keys.owner_access(owner_id), operator_keys.owners()]
+        return bool(await self._scripts.run("remove_owner", keys, [owner_id], durably=True))
 
 
 def new_owner(name: str, *, now: int) -> Owner:
