@@ -53,7 +53,9 @@ class Pool:
             request_id=f"req_{self.asked}",
             version=0,
             tokens=provided["tokens"],
-            priced=PricedModel(table=table, model=provided["model"]),
+            priced=PricedModel(
+                table=table, model=provided["model"], output=provided.get("output", 0)
+            ),
         )
         assert charge is not None
         return charge
@@ -243,6 +245,14 @@ async def test_of_many_at_once_as_many_pass_as_the_budget_has_room_for(
 
     refused = Counter(each.allowance.refused for each in found if each.allowance)
     assert refused == {Limit.NONE: 5, Limit.PENDING: 19}
+
+
+async def test_what_is_under_way_holds_the_output_that_is_expected_too(pool: Pool) -> None:
+    charge = pool.charge(Limits(micro_usd_day=DOLLAR), tokens=100_000, output=80_000)
+    assert charge.cost == 200_000 + 800_000
+
+    assert (await pool.allowed(charge)).refused is Limit.NONE
+    assert (await pool.ask(Limits(micro_usd_day=DOLLAR))).refused is Limit.PENDING
 
 
 async def test_an_estimate_without_a_price_holds_nothing(pool: Pool) -> None:

@@ -36,6 +36,7 @@ from codex_proapi.gateway.composition.upstream import open_upstream
 from codex_proapi.gateway.exchange.access_log import AccessLog
 from codex_proapi.gateway.exchange.dependencies import Dependencies, ServingOptions
 from codex_proapi.gateway.exchange.serve import ExchangeService
+from codex_proapi.gateway.limits.expected_output import ExpectedOutput
 from codex_proapi.gateway.metrics.process_registry import process_registry
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.state.clock import SharedClock
@@ -94,6 +95,7 @@ class Gateway:
         )
         quiet = settings.log_level in {"warning", "error"}
         self.access_log = AccessLog(output, quiet=quiet)
+        self.expected_output = ExpectedOutput()
         self.services = self._serving()
         self._revocations = RevocationWatcher(
             self.stores.keys,
@@ -188,6 +190,7 @@ class Gateway:
             catalogues=self.upstream.catalogues,
             clock=self.clock,
             dispatcher=self.pool.dispatcher,
+            expected_output=self.expected_output,
             drift=stores.drift,
             in_flight=self.in_flight,
             metrics=self.metrics,
@@ -197,7 +200,7 @@ class Gateway:
             queue=stores.queue,
             readers=(
                 *(stores.ledger.settle, self.metrics.settle),
-                *(self.access_log.settle, stores.drift.settle),
+                *(self.access_log.settle, stores.drift.settle, self.expected_output.settle),
             ),
             responses=stores.responses,
             stream_permits=stores.stream_permits,

@@ -34,11 +34,13 @@ class PricedModel(msgspec.Struct, frozen=True, kw_only=True):
 
     table: PriceTable
     model: str
+    output: int = 0
+    """Tokens that an answer of it is expected to have."""
 
     def estimate(self, tokens: int) -> int:
-        """What so many tokens of fresh input cost, in millionths of a dollar; 0 without a price."""
+        """What so many tokens of fresh input, and its answer, cost in millionths of a dollar; 0 without a price."""
         price = price_of(self.model, self.table.prices)
-        return int(tokens * price.input) if price is not None else 0
+        return int(tokens * price.input + self.output * price.output) if price is not None else 0
 
 
 def table_of(prices: Mapping[str, Price]) -> PriceTable:

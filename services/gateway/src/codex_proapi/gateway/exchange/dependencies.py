@@ -19,6 +19,7 @@ from codex_proapi.gateway.auth.authenticator import Authenticator
 from codex_proapi.gateway.exchange.dispatch import Dispatcher
 from codex_proapi.gateway.exchange.exchange import Reader
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
+from codex_proapi.gateway.limits.expected_output import ExpectedOutput
 from codex_proapi.gateway.limits.stream_permits import StreamPermits
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.admission_control import AdmissionControl
@@ -67,6 +68,7 @@ class Dependencies(msgspec.Struct, frozen=True, kw_only=True):
     catalogues: ModelCatalogues
     clock: SharedClock
     dispatcher: Dispatcher
+    expected_output: ExpectedOutput
     drift: UpstreamDrift
     """Notes what the backend sent that is not known."""
     in_flight: InFlight

@@ -271,7 +271,11 @@ class RequestHandler:
             version=authenticated.version,
             tokens=exchange.estimate,
             calendar=self._services.options.calendar,
-            priced=PricedModel(table=self._services.options.prices.table, model=model),
+            priced=PricedModel(
+                table=self._services.options.prices.table,
+                model=model,
+                output=self._services.expected_output.of(model),
+            ),
         )
         share = before.fair_share or FairShare(
             key_id=key.id,
