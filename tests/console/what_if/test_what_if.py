@@ -19,13 +19,14 @@ from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.quota_store import QuotaStore
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
+from codex_proapi.commons.owner_terms.terms import ReservedPercent
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.usage.counters import UsageStore
 from codex_proapi.commons.usage.sums import Counters
 from codex_proapi.console.cli.commands import run
 from codex_proapi.console.errors import WhatIfUnavailable
 from codex_proapi.console.what_if import what_if as module
-from codex_proapi.console.what_if.recorded import RecordReader, spent_since
+from codex_proapi.console.what_if.recorded import RecordReader, reserved_of, spent_since
 from codex_proapi.console.what_if.replay.question import Answer, Change, Question
 from codex_proapi.console.what_if.replay.records import Records, Tokens
 from codex_proapi.console.what_if.replay.sureness import NoteCode, Sureness
@@ -73,6 +74,24 @@ async def test_what_was_written_is_read(redis_client: Redis, accounts: list[str]
         begun = long.resets_at - long.minutes * 60
         requests = HOURLY * sum(begun <= hour.at for hour in records.hours)
         assert long.spent.input == pytest.approx(requests * INPUT, abs=HOURLY * INPUT * len(BUSY))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "reserved"),
+    [
+        ([300, 10_080], (10, 20)),
+        ([43_200], (10, 30)),
+        ([300], (10, 20)),
+        ([], (10, 20)),
+        ([60, 10_080, 43_200], (30, 30)),
+    ],
+)
+def test_what_stays_the_owners_is_that_of_the_windows_there_are(
+    lengths: list[int], reserved: tuple[float, float]
+) -> None:
+    share = ReservedPercent(five_hour=10, weekly=20, monthly=30)
+
+    assert reserved_of(share, lengths) == reserved
 
 
 async def test_models_with_windows_of_their_own_and_accounts_that_do_not_serve_are_left_out(

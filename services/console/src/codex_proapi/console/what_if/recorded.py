@@ -11,6 +11,7 @@ from codex_proapi.commons.accounts.quota_store import GENERAL, QuotaStore, SeenQ
 from codex_proapi.commons.accounts.store import AccountStore
 from codex_proapi.commons.balancing.strategies import Routing
 from codex_proapi.commons.cluster.live_settings import LiveSettingsStore
+from codex_proapi.commons.owner_terms.terms import ReservedPercent
 from codex_proapi.commons.usage.calendar import Calendar, calendar_of
 from codex_proapi.commons.usage.counters import Counters, UsageStore
 from codex_proapi.commons.usage.sums import Sums
@@ -22,6 +23,7 @@ from codex_proapi.console.what_if.replay.records import (
     Records,
     Tokens,
 )
+from codex_proapi.console.what_if.replay.week import FIVE_HOURS, WEEKLY
 from codex_proapi.console.what_if.replay.week_replay import RESERVE
 
 DAY: Final = 86_400
@@ -148,7 +150,10 @@ class RecordReader:
                     plan=account.plan,
                     weight=account.weight,
                     windows=tuple(recorded(account, w) for w in windows.get(account.id, ())),
-                    reserved=_reserved(account),
+                    reserved=reserved_of(
+                        account.terms.reserved_percent,
+                        [window.minutes for window in windows.get(account.id, ())],
+                    ),
                 )
             )
             await asyncio.sleep(0)  # others are served between two accounts
@@ -189,9 +194,17 @@ def _windows_of(quota: SeenQuota, now: float) -> tuple[SeenWindow, ...]:
     )
 
 
-def _reserved(account: Account) -> tuple[float, float]:
-    share = account.terms.reserved_percent
-    return share.five_hour, share.weekly
+def reserved_of(share: ReservedPercent, lengths: Sequence[int]) -> tuple[float, float]:
+    """The percent of a short and of a long window that stays the owner's.
+
+    Args:
+        share: What stays of each kind of window.
+        lengths: Minutes of the windows that are seen, the shortest first; without one of hours, or of
+            days, it is that of five hours, or of a week.
+    """
+    short = next((each for each in lengths if each < _DAY_MINUTES), FIVE_HOURS)
+    long = next((each for each in reversed(lengths) if each >= _DAY_MINUTES), WEEKLY)
+    return share.of(short), share.of(long)
 
 
 def _by_account(sums: Sums) -> Sums:

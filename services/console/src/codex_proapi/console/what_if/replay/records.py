@@ -58,7 +58,7 @@ class RecordedAccount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     windows: tuple[RecordedWindow, ...] = ()
     """The general ones, from the shortest to the longest."""
     reserved: tuple[float, float] = (0.0, 0.0)
-    """Percent of the five-hour and the weekly window that stay the owner's."""
+    """Percent of the short and of the long window that stay the owner's."""
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
