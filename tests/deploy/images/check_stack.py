@@ -392,10 +392,11 @@ async def test_a_crashed_gateway_comes_back_and_breaks_only_its_own(stack: Stack
         await until(back, "the container")
 
     print("\n" + report("crash", crowd))
+    said = stack.compose("logs", "--no-color", "--tail", "60", "ingress", IMAGE_TAG="next")
     assert len(crowd.broken) < 40
-    assert not [one for one in crowd.broken if one.began > killed]
+    assert not [one for one in crowd.broken if one.began > killed], said
     # Until the ingress has noticed, a request is sent to another one.
-    assert not crowd.failed(since=killed)
+    assert not crowd.failed(since=killed), said
 
 
 def test_logs_hold_no_secret(stack: Stack) -> None:
