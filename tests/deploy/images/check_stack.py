@@ -364,12 +364,16 @@ async def test_a_rollout_breaks_no_stream(stack: Stack) -> None:
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process has ended, its sockets closed; nobody may have waited for it yet."""
+    """Whether a process has ended, its sockets closed; nobody may have waited for it yet.
+
+    They are open until its last thread has ended, which may be later than the first.
+    """
     try:
+        threads = [each.name for each in pathlib.Path(f"/proc/{pid}/task").iterdir()]
         state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return True
-    return state == "Z"
+    return threads == [str(pid)] and state == "Z"
 
 
 async def test_a_crashed_gateway_comes_back_and_breaks_only_its_own(stack: Stack) -> None:
