@@ -13,14 +13,18 @@ KEY = Fernet.generate_key().decode()
 
 
 async def told(
-    environ: dict[str, str], capsys: pytest.CaptureFixture[str], *, with_key: bool = False
+    environ: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    *,
+    with_key: bool = False,
+    demo: bool = False,
 ) -> str:
     start = Start(environ)
     async with start.opened() as store:
         if with_key:
             await store.keys.create("laptop")
         await welcome(
-            start, sys.stderr, port=1455, demo=False, announcements=["a word of the console"]
+            start, sys.stderr, port=1455, demo=demo, announcements=["a word of the console"]
         )
     return capsys.readouterr().err
 
@@ -50,6 +54,29 @@ async def test_a_key_ends_the_open_policy(
     environ: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "required, as one was made" in await told(environ, capsys, with_key=True)
+
+
+@pytest.mark.parametrize(
+    ("policy", "with_key", "expected"),
+    [
+        ("required", False, "make an API key in the console"),
+        ("required", True, "with a key of yours"),
+        ("open", True, "with a key of yours"),
+        ("open", False, "with any key"),
+    ],
+)
+async def test_a_client_is_pointed_with_a_key_that_is_taken(
+    environ: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    policy: str,
+    with_key: bool,
+    expected: str,
+) -> None:
+    """A container listens beyond loopback, where no key is taken before one is made."""
+    words = await told({**environ, "API_KEY_POLICY": policy}, capsys, with_key=with_key, demo=True)
+
+    assert expected in words
+    assert ("any key" in words) == (expected == "with any key")
 
 
 async def test_the_policy_and_the_redis_of_settings_are_told(

@@ -35,6 +35,9 @@ CONSOLE_PATHS = (
     "/auth/callback",
     "/v2",
     "/x/v1",
+    "/api/codex",
+    "/backend-api",
+    "/backend-api/other",
 )
 Fault = tuple[str, Callable[[list[Manifest]], list[Manifest]]]
 

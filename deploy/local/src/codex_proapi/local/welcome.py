@@ -36,7 +36,12 @@ async def welcome(
         f"  Data                   {_data(start)}",
         *(f"  Note: {line}" for line in announcements),
         "",
-        *_next_steps(address, accounts=accounts, has_keys=has_keys, demo=demo),
+        *_next_steps(
+            address,
+            any_accounts=demo or accounts > 0,
+            has_keys=has_keys,
+            policy=start.gateway.api_key_policy,
+        ),
     ]
     write_message(messages, "\n" + "\n".join(f"  {line}".rstrip() for line in lines) + "\n")
 
@@ -51,12 +56,19 @@ def _data(start: Start) -> str:
     return str(start.data_dir) if start.redis is not None else "in the Redis of REDIS_URL"
 
 
-def _next_steps(address: str, *, accounts: int, has_keys: bool, demo: bool) -> list[str]:
-    if demo or accounts:
-        key = "a key of yours" if has_keys else "any key"
-        return [f"Point an OpenAI client at {address}/v1 with {key}. Ctrl-C stops."]
-    return [
-        "Next: add an account in the console, or",
-        "  codex-proapi accounts import ~/.codex/auth.json",
-        "Ctrl-C stops.",
-    ]
+def _next_steps(address: str, *, any_accounts: bool, has_keys: bool, policy: str) -> list[str]:
+    if not any_accounts:
+        return [
+            "Next: add an account in the console, or",
+            "  codex-proapi accounts import ~/.codex/auth.json",
+            "Ctrl-C stops.",
+        ]
+    if has_keys:
+        return [f"Point an OpenAI client at {address}/v1 with a key of yours. Ctrl-C stops."]
+    if policy == "required":
+        return [
+            "Next: make an API key in the console, and point an OpenAI client with it at",
+            f"  {address}/v1",
+            "Ctrl-C stops.",
+        ]
+    return [f"Point an OpenAI client at {address}/v1 with any key. Ctrl-C stops."]
