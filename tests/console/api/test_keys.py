@@ -206,3 +206,24 @@ async def test_an_unknown_key_is_404(api: httpx.AsyncClient, method: str, path: 
     answer = await api.request(method, f"/api/keys/key_1{path}", json=body)
 
     assert code_of(answer) == (404, "unknown_key")
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"limit": {"rpm": 5}}, "limit"),
+        ({"limits": {"rmp": 5}}, "limits.rmp"),
+        ({"alowed_models": ["gpt-6-sol"]}, "alowed_models"),
+    ],
+)
+async def test_a_misspelt_limit_is_refused_and_makes_no_key_without_one(
+    api: httpx.AsyncClient, body: dict[str, Any], param: str
+) -> None:
+    made = (await make(api))["key"]
+    created = await api.post("/api/keys", json={"name": "second", **body})
+    changed = await api.patch(f"/api/keys/{made['id']}", json=body)
+    kept = (await api.get("/api/keys")).json()["keys"]
+
+    for refused in (created, changed):
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)
+    assert [key["name"] for key in kept] == ["laptop"]

@@ -54,7 +54,7 @@ MOST_OVERLAP = 30 * 24 * 3600
 """Longest time a rotated key's old secret may go on working, in seconds."""
 
 
-class LimitsBody(msgspec.Struct, frozen=True, kw_only=True):
+class LimitsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a key may spend; 0 is no limit."""
 
     rpm: Most = 0
@@ -69,7 +69,7 @@ class LimitsBody(msgspec.Struct, frozen=True, kw_only=True):
     micro_usd_month: Most = 0
 
 
-class NewKey(msgspec.Struct, frozen=True, kw_only=True):
+class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A key to make."""
 
     name: Name
@@ -89,7 +89,7 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
     weight: Weight = 1.0
 
 
-class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
+class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to change of a key; what is left out stays."""
 
     name: Name | msgspec.UnsetType = msgspec.UNSET
