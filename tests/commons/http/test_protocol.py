@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import sys
 from typing import Any
 
@@ -10,6 +11,7 @@ from codex_proapi.gateway.server.http_limits import HTTP_LIMITS
 
 HEAD_BYTES, HEAD_SECONDS = HTTP_LIMITS.head_bytes, HTTP_LIMITS.head_seconds
 STALL_SECONDS = HTTP_LIMITS.stall_seconds
+PATIENCE_SECONDS = 60
 
 
 async def test_a_request_is_served_and_the_connection_kept() -> None:
@@ -259,3 +261,19 @@ def test_each_connection_is_swept_once_a_second_and_never_all_in_one_turn() -> N
 
     assert sorted(each.number for turn in turns for each in turn) == list(range(7, 1007))
     assert {len(turn) for turn in turns} == {100}
+
+
+async def test_a_connection_that_has_ended_is_freed_without_the_garbage_collector() -> None:
+    gc.disable()
+    try:
+        async with serving() as scene, asyncio.timeout(PATIENCE_SECONDS):
+            reader, writer = await scene.connect()
+            writer.write(a_head())
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200 OK")
+            [kind] = {type(each) for each in scene.connections}  # this server's own
+            assert kind in set(map(type, gc.get_objects()))
+            writer.close()
+            while kind in set(map(type, gc.get_objects())):
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()

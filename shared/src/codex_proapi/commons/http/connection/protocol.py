@@ -320,6 +320,8 @@ class HttpProtocol(SweptConnection):
                 cycle.disconnect()
         self.pipeline.clear()
         self.resume_writing()
+        # What refers to itself is left to the garbage collector, which holds up everybody.
+        self.cycle = self._answering = None
 
     def pause_writing(self) -> None:
         """asyncio: too much waits for the client."""

@@ -5,7 +5,8 @@ which unknown fields pass unchanged. Sequence numbers are assigned by `translato
 """
 
 import enum
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
 
 from codex_proapi.gateway.errors import EmptyAnswer, Truncated
 from codex_proapi.gateway.formats.openai.responses import (
@@ -27,9 +28,6 @@ from codex_proapi.gateway.translation.responses.missing_events import (
     part_added,
 )
 from codex_proapi.gateway.translation.responses.options import ResponseOptions
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LITE_NAMESPACE: Final = "functions"
 """Namespace of plain tools in our requests of the lite shape; removed from answers."""
@@ -89,17 +87,6 @@ class ResponseStream:
         self._options = options
         self._first: list[Body] = []
         self._known: Body = {"id": response_id, "created_at": created, "model": options.model}
-        self._rules: dict[str, Callable[[Body], list[Body]]] = {
-            "response.created": self._under_way,
-            "response.queued": self._under_way,
-            "response.in_progress": self._under_way,
-            "response.output_item.added": self._item_added,
-            "response.output_item.done": self._item_done,
-            "response.content_part.added": self._part_added,
-            "response.reasoning_summary_part.added": self._part_added,
-            "response.completed": self._ended,
-            "response.incomplete": self._ended,
-        }
 
     def __repr__(self) -> str:
         return f"<ResponseStream {self.state.value}>"
@@ -118,8 +105,8 @@ class ResponseStream:
         self._open()
         if kind == "response.created":
             return self._opened()
-        rule = self._rules.get(kind, self._about_item)
-        bodies = rule(body)
+        rule = self._rules.get(kind)
+        bodies = rule(self, body) if rule is not None else self._about_item(body)
         return [*self._opened(), *bodies]
 
     def finish(self) -> None:
@@ -258,3 +245,16 @@ class ResponseStream:
             done = {"type": "response.output_item.done", "output_index": i, "item": item}
             bodies += self._item_done(done)
         return bodies
+
+    _rules: ClassVar[Mapping[str, Callable[[Any, Body], list[Body]]]] = {
+        "response.created": _under_way,
+        "response.queued": _under_way,
+        "response.in_progress": _under_way,
+        "response.output_item.added": _item_added,
+        "response.output_item.done": _item_done,
+        "response.content_part.added": _part_added,
+        "response.reasoning_summary_part.added": _part_added,
+        "response.completed": _ended,
+        "response.incomplete": _ended,
+    }
+    """Not bound: an answer that holds its own methods is freed by the garbage collector only."""
