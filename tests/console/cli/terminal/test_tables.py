@@ -45,6 +45,15 @@ def test_a_table_that_does_not_fit_becomes_paragraphs_and_nothing_is_cut(
     assert [" ".join(line.split()) for line in plain.splitlines()][: len(told)] == told
 
 
+@pytest.mark.parametrize("name", ["👩\u200d💻 dev", "王\u3000小明", "a\u00a0b", "می\u200cخواهم"])
+def test_a_name_of_another_script_is_shown_as_it_is(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_table(("NAME",), [(name,)])
+
+    assert capsys.readouterr().out == f"NAME\n{name}\n"
+
+
 def test_a_name_neither_moves_the_cursor_nor_splits_a_row(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -40,6 +40,10 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     return screen.print(table)
 
 
+HARMLESS = "\N{NO-BREAK SPACE}\N{IDEOGRAPHIC SPACE}\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+"""In names of people and in emoji; Python calls them unprintable, and they move nothing."""
+
+
 def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     """What each column of a table needs at least; only heads may go on several lines."""
     heads = [max(map(cell_len, head.split())) for head in columns]
@@ -48,7 +52,9 @@ def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
 
 def plain(text: str) -> str:
     """A text without control characters: names come from outside and must not move a cursor."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(
+        c if c.isprintable() or c in HARMLESS else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 def counted(count: int, one: str) -> str:
