@@ -30,6 +30,7 @@ def test_nothing_real_is_reached(tmp_path: pathlib.Path) -> None:
         "ENCRYPTION_KEYS": "mine",
         "LOG_LEVEL": "debug",
         "UPSTREAM_TRANSPORT": "websocket",
+        "DRAIN_SECONDS": "6",
     }
     simulator = Simulator(port=5)
 
@@ -38,6 +39,7 @@ def test_nothing_real_is_reached(tmp_path: pathlib.Path) -> None:
     assert made == {
         "LOG_LEVEL": "debug",
         "UPSTREAM_TRANSPORT": "websocket",
+        "DRAIN_SECONDS": "6",
         "CODEX_BASE_URL": "http://127.0.0.1:5/backend-api/codex",
         "CODEX_AUTH_URL": "http://127.0.0.1:5",
         "DATA_DIR": str(tmp_path),
