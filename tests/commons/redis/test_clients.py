@@ -146,7 +146,7 @@ def test_no_url_makes_the_client_for_tails_give_up_before_a_blocking_read_ends()
 
 
 async def test_more_commands_than_connections_wait_their_turn(redis_url: str) -> None:
-    client = connect(redis_url, max_connections=2)
+    client = connect(redis_url, timeout=60, max_connections=2)
     got = await asyncio.gather(*(client.incr("n") for _ in range(200)))
     await client.aclose()
 

@@ -1,4 +1,5 @@
 import time
+import types
 from typing import Any
 
 import msgspec
@@ -76,7 +77,9 @@ async def test_logins_that_are_being_renewed_are_waited_for_once_not_one_after_t
 ) -> None:
     ids = await scene.log_in(4)
     now = [1000.0]
-    monkeypatch.setattr("codex_proapi.gateway.pool.account_selector.time.monotonic", lambda: now[0])
+    # Only the selector's: an event loop whose own clock stands still ends no wait.
+    clock = types.SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("codex_proapi.gateway.pool.account_selector.time", clock)
 
     async def slow(account_id: Any, **_: Any) -> Any:
         scene.refresher.asked.append(account_id)
