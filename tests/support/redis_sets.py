@@ -107,7 +107,10 @@ class RedisShards(RedisSet):
         slot = int(self.ask(ports[0], "CLUSTER", "KEYSLOT", keyspace.TAG))
         self.primary = next(p for p, end in zip(primaries, bounds[1:], strict=False) if slot < end)
         self._replica = replica
-        self.ask(replica, "CLUSTER", "REPLICATE", self.ask(self.primary, "CLUSTER", "MYID"))
+        main = self.ask(self.primary, "CLUSTER", "MYID")
+        # A node that is just met is counted before its name is known.
+        until(lambda: main in self.ask(replica, "CLUSTER", "NODES"))
+        self.ask(replica, "CLUSTER", "REPLICATE", main)
         until(lambda: "'master_link_status': 'up'" in self.ask(replica, "INFO", "replication"))
         until(lambda: all("cluster_state:ok" in self._state(port) for port in ports))
         self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
