@@ -10,6 +10,8 @@ from deploy.manifests import named, places, planted, pod_template, workload, wor
 from deploy.static.check_manifest_bounds import quantity
 from deploy.toolbox import DEPLOY, Manifest, of_kind
 
+from codex_proapi.commons.runtime.setting_names import KNOWN_NAMES
+
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 HEALTH_OF_EXPORTER = "/health"
 MOST_UP = 60
@@ -102,13 +104,14 @@ def room_faults(manifests: list[Manifest]) -> list[str]:
 
 
 def settings_faults(manifests: list[Manifest]) -> list[str]:
-    """Settings that let anybody in, or believe anybody."""
+    """Settings that are none, let anybody in, or believe anybody."""
     (settings,) = [
         m["data"]
         for m in of_kind(manifests, "ConfigMap")
         if m["metadata"]["name"].startswith("settings")
     ]
-    found = []
+    unknown = {name.removesuffix("_FILE") for name in settings} - KNOWN_NAMES
+    found = [f"{name} is no setting" for name in sorted(unknown)]
     if settings["API_KEY_POLICY"] != "required":
         found.append("anybody may ask")
     for network in filter(None, settings.get("TRUSTED_PROXIES", "").split(",")):
@@ -202,3 +205,6 @@ def test_a_setting_that_lets_anybody_in_is_found(
     ]
 
     assert faults(planted(example, "ConfigMap", settings, "data", name, value=value))
+    misspelt = planted(example, "ConfigMap", settings, "data", value={"API_KEY_POLICY": "required"})
+    named(misspelt, "ConfigMap", settings)["data"]["LOGLEVEL"] = "info"
+    assert faults(misspelt)

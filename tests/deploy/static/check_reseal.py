@@ -40,7 +40,7 @@ def job_faults(manifests: list[Manifest]) -> list[str]:
     (rule,) = job["podFailurePolicy"]["rules"]
     if rule["action"] != "FailJob" or rule["onExitCodes"]["values"] != [REFUSED]:
         found.append("what is refused is tried again")
-    if not 0 < job["activeDeadlineSeconds"] <= 3600 or not job.get("ttlSecondsAfterFinished"):
+    if not 300 <= job["activeDeadlineSeconds"] <= 3600 or not job.get("ttlSecondsAfterFinished"):
         found.append("it goes on, or stays, for ever")
     ours, theirs = pod["containers"][0], console["containers"][0]
     for key in ("image", "envFrom"):
@@ -60,6 +60,7 @@ def test_the_job_runs_when_it_is_asked_and_ends(manifests: list[Manifest]) -> No
         ((*POD, "restartPolicy"), "OnFailure"),
         ((*POD[:3], "podFailurePolicy", "rules", 0, "onExitCodes", "values"), [1]),
         ((*POD[:3], "activeDeadlineSeconds"), 0),
+        ((*POD[:3], "activeDeadlineSeconds"), 5),
         ((*POD, "containers", 0, "image"), "codex-proapi/gateway:0.1.0"),
     ],
 )
