@@ -4,9 +4,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_type_hints
 
 import httpx
+import msgspec
 import pytest
 import schemathesis
 from cryptography.fernet import Fernet
@@ -28,6 +29,17 @@ MEANT = {
 }
 """Where more must hold than a schema can say: a real auth.json, a time to come, a strong password,
 an address, a time zone that exists."""
+
+
+def test_a_field_that_no_body_has_is_refused() -> None:
+    """A misspelt field that was passed over would leave somebody without the limit he has set."""
+    hints = [get_type_hints(route.fn) for route in API_ROUTES]
+    bodies = [hint["data"] for hint in hints if "data" in hint]
+    _, parts = msgspec.json.schema_components(bodies)
+
+    objects = {name: part for name, part in parts.items() if part.get("type") == "object"}
+    lax = [name for name, part in objects.items() if part.get("additionalProperties", True)]
+    assert (len(bodies) > 20, lax) == (True, [])
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ class AccountList(msgspec.Struct, frozen=True, kw_only=True):
     accounts: list[AccountBody]
 
 
-class NewAccountBody(msgspec.Struct, frozen=True, kw_only=True):
+class NewAccountBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An account to add: by an auth.json or by a personal access token, never both."""
 
     auth_json: dict[str, Any] | str | msgspec.UnsetType = msgspec.UNSET
@@ -52,7 +52,7 @@ class NewAccountBody(msgspec.Struct, frozen=True, kw_only=True):
     """The account to renew; another identity is then refused."""
 
 
-class AuthFileBody(msgspec.Struct, frozen=True, kw_only=True):
+class AuthFileBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An auth.json or a personal access token to look at."""
 
     auth_json: dict[str, Any] | str | msgspec.UnsetType = msgspec.UNSET
@@ -63,7 +63,7 @@ class AuthFileBody(msgspec.Struct, frozen=True, kw_only=True):
     """When a personal access token ends, seconds since the epoch."""
 
 
-class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
+class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to change of an account; what is left out stays."""
 
     name: AccountName | msgspec.UnsetType = msgspec.UNSET
@@ -71,7 +71,7 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True):
     weight: Weight | msgspec.UnsetType = msgspec.UNSET
 
 
-class ConnectionTestBody(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectionTestBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to try an account."""
 
     answer: bool = False

@@ -41,7 +41,7 @@ Mailboxes = Annotated[tuple[Mailbox, ...], msgspec.Meta(max_length=10)]
 Kinds = Annotated[tuple[AlertKind, ...], msgspec.Meta(max_length=20)]
 
 
-class NewDestination(msgspec.Struct, frozen=True, kw_only=True):
+class NewDestination(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A destination to make."""
 
     name: Name
@@ -58,7 +58,7 @@ class NewDestination(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
 
 
-class DestinationChange(msgspec.Struct, frozen=True, kw_only=True):
+class DestinationChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to change; what is left out stays, also address and secret."""
 
     name: Name | msgspec.UnsetType = msgspec.UNSET

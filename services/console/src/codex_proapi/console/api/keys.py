@@ -109,7 +109,7 @@ class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     weight: Weight | msgspec.UnsetType = msgspec.UNSET
 
 
-class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+class Rotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to rotate a key."""
 
     overlap_seconds: Annotated[int, msgspec.Meta(ge=0, le=MOST_OVERLAP)] = 0

@@ -25,7 +25,7 @@ from codex_proapi.console.settings import CALLBACK_PATH, ConsoleSettings
 AnyRequest = Request[Any, Any, Any]
 
 
-class NewLogin(msgspec.Struct, frozen=True, kw_only=True):
+class NewLogin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A login to begin."""
 
     way: Literal["browser", "pasted", "device"]
@@ -33,7 +33,7 @@ class NewLogin(msgspec.Struct, frozen=True, kw_only=True):
     """The account to renew in place; empty adds whichever signs in."""
 
 
-class PastedCallback(msgspec.Struct, frozen=True, kw_only=True):
+class PastedCallback(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the person copied from the browser's address bar."""
 
     url: Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_CHARACTERS)]

@@ -51,7 +51,7 @@ class PriceTable(msgspec.Struct, frozen=True, kw_only=True):
     prices: list[PriceRow]
 
 
-class NewPrice(msgspec.Struct, frozen=True, kw_only=True):
+class NewPrice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A price to set."""
 
     model: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]

@@ -107,7 +107,7 @@ class SettingsBody(msgspec.Struct, frozen=True, kw_only=True):
     fixed: FixedBody
 
 
-class SettingsChange(msgspec.Struct, frozen=True, kw_only=True):
+class SettingsChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to change; null goes back to the gateway's environment, what is left out stays."""
 
     routing: Routing | msgspec.UnsetType | None = msgspec.UNSET

@@ -22,7 +22,7 @@ from codex_proapi.console.server.parameters import Id
 AnyRequest = Request[Any, Any, Any]
 
 
-class RedeemBody(msgspec.Struct, frozen=True, kw_only=True):
+class RedeemBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A saved reset to redeem."""
 
     reset_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

@@ -28,26 +28,26 @@ AnyRequest = Request[Any, Any, Any]
 Password = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_PASSWORD)]
 
 
-class SignIn(msgspec.Struct, frozen=True, kw_only=True):
+class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The administrator's password."""
 
     password: Password
 
 
-class LinkToken(msgspec.Struct, frozen=True, kw_only=True):
+class LinkToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The token of a one-time sign-in link."""
 
     token: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
-class Setup(msgspec.Struct, frozen=True, kw_only=True):
+class Setup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The first password, with the token printed at start."""
 
     token: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     password: Password
 
 
-class PasswordChange(msgspec.Struct, frozen=True, kw_only=True):
+class PasswordChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Another password; the old one is asked for if there is one."""
 
     password: Password

@@ -24,7 +24,7 @@ ATTEMPTS = "key_sign_in"
 """What attempts are counted as."""
 
 
-class HolderSignIn(msgspec.Struct, frozen=True, kw_only=True):
+class HolderSignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The API key to sign in with."""
 
     key: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

@@ -32,7 +32,7 @@ from codex_proapi.console.server.middleware import origin_of
 AnyRequest = Request[Any, Any, Any]
 
 
-class InvitationToken(msgspec.Struct, frozen=True, kw_only=True):
+class InvitationToken(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The token of an invitation."""
 
     token: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

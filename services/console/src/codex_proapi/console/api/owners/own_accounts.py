@@ -39,7 +39,7 @@ AnyRequest = Request[Any, Any, Any]
 Wording = Annotated[str, msgspec.Meta(max_length=40)]
 
 
-class OwnFile(AuthFileBody, frozen=True, kw_only=True):
+class OwnFile(AuthFileBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An auth.json or a personal access token of an owner's own account."""
 
     name: Annotated[str, msgspec.Meta(max_length=MOST_NAME)] = ""

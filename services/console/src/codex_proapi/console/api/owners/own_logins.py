@@ -36,7 +36,7 @@ from codex_proapi.console.settings import ConsoleSettings
 AnyRequest = Request[Any, Any, Any]
 
 
-class OwnLogin(msgspec.Struct, frozen=True, kw_only=True):
+class OwnLogin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A login to begin."""
 
     way: Literal["browser", "pasted", "device"]

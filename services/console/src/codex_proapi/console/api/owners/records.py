@@ -30,7 +30,7 @@ ENTRY_PAGE = "/owner/enter"
 """Where an invitation leads."""
 
 
-class OwnerDraft(msgspec.Struct, frozen=True, kw_only=True):
+class OwnerDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An owner to add, or to rename."""
 
     name: OwnerName
