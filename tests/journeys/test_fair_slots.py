@@ -101,7 +101,7 @@ async def test_a_client_that_goes_away_while_it_waits_takes_no_slot(team: Any) -
 async def test_a_wait_for_a_slot_that_ends_behind_an_early_200_ends_it_with_the_refusal(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codex_proapi.gateway.pool.queueing_selector.QUEUE_SECONDS", 2.5)
+    monkeypatch.setattr("codex_proapi.gateway.pool.queueing_selector.QUEUE_SECONDS", 6.0)
     async with stage(redis_url, "ada", account_streams=1, commit_patience=1) as play:
         body = a_chat("[[fault:slow pace=0.2]] write 200 words", stream=True)
         async with reading(play.replicas[0], "/v1/chat/completions", body) as first:

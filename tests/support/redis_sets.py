@@ -28,7 +28,15 @@ class RedisSet:
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
+        try:
+            self.begin()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
+
+    def begin(self) -> None:
+        """Start the servers, and wait until they know each other."""
 
     def __exit__(self, *_: object) -> None:
         for port in list(self._processes):
@@ -71,7 +79,7 @@ class RedisSet:
 class RedisCluster(RedisSet):
     """A Cluster of one node that has all slots: every rule of clusters, none of their waiting."""
 
-    def __enter__(self) -> Self:
+    def begin(self) -> None:
         port = free_port()
         self.start(
             port,
@@ -81,13 +89,12 @@ class RedisCluster(RedisSet):
         self.ask(port, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
         until(lambda: "cluster_state:ok" in self.ask(port, "CLUSTER", "INFO"))
         self.url = f"redis+cluster://127.0.0.1:{port}"
-        return self
 
 
 class RedisShards(RedisSet):
     """A Cluster of three primaries; the one that has our keys has a replica."""
 
-    def __enter__(self) -> Self:
+    def begin(self) -> None:
         ports = [free_port() for _ in range(4)]
         for port in ports:
             self.start(
@@ -114,7 +121,6 @@ class RedisShards(RedisSet):
         until(lambda: "'master_link_status': 'up'" in self.ask(replica, "INFO", "replication"))
         until(lambda: all("cluster_state:ok" in self._state(port) for port in ports))
         self.url = "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
-        return self
 
     def _state(self, port: int) -> str:
         return self.ask(port, "CLUSTER", "INFO")
@@ -126,7 +132,7 @@ class RedisShards(RedisSet):
 class RedisSentinels(RedisSet):
     """A primary, its replica, and one Sentinel that needs nobody's consent."""
 
-    def __enter__(self) -> Self:
+    def begin(self) -> None:
         self.primary, replica, sentinel = (free_port() for _ in range(3))
         self._replica = replica
         manners = ("--save", "", "--bind", "127.0.0.1", "--repl-diskless-sync-delay", "0")
@@ -141,7 +147,6 @@ class RedisSentinels(RedisSet):
         self.start(sentinel, str(settings), "--sentinel")
         until(lambda: "'num-slaves', '1'" in self.ask(sentinel, "SENTINEL", "MASTER", "main"))
         self.url = f"redis+sentinel://127.0.0.1:{sentinel}/main/0"
-        return self
 
 
 def until(done: Callable[[], bool], *, seconds: float = 120) -> None:

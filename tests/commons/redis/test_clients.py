@@ -136,7 +136,8 @@ def test_the_url_may_say_how_long_a_command_takes() -> None:
     said = settings_of(connect("redis://cache?socket_timeout=4&socket_connect_timeout=3&timeout=9"))
 
     assert (said["socket_timeout"], said["socket_connect_timeout"]) == (4.0, 3.0)
-    assert connect("redis://cache?timeout=9").connection_pool.timeout == 9.0  # type: ignore[attr-defined]
+    for url, wait in (("timeout=9", 9.0), ("socket_timeout=4", 4.0), ("db=1", 1.0)):
+        assert connect(f"redis://cache?{url}").connection_pool.timeout == wait  # type: ignore[attr-defined]
 
 
 def test_no_url_makes_the_client_for_tails_give_up_before_a_blocking_read_ends() -> None:

@@ -48,7 +48,8 @@ def connect(
 
     Args:
         url: Address as in REDIS_URL. With one server, `?socket_timeout=`, `?socket_connect_timeout=`
-            and `?timeout=` (the wait for a connection), in seconds, take precedence.
+            and `?timeout=` (the wait for a connection; without it as long as for a reply), in seconds,
+            take precedence.
         max_connections: Connections at most; further commands wait for one.
         timeout: Seconds that one command may take.
         breaker: Circuit breaker; commands fail at once while it is shut.
@@ -136,8 +137,9 @@ def _client(
     if scheme.endswith("+cluster"):
         return _cluster_client(url, {**options, "max_connections": max_connections}, breaker)
     # The pool needs these as the client would pass them on; the URL's own options win.
-    bounds = {"max_connections": max_connections, "timeout": timeout}
-    merged = {**bounds, **options, **parse_url(url)}
+    told: dict[str, Any] = {**parse_url(url)}
+    wait = max(told.get("socket_timeout", timeout), shortest)
+    merged = {"max_connections": max_connections, "timeout": wait, **options, **told}
     merged["socket_timeout"] = max(merged["socket_timeout"], shortest)
     pool = _WaitingPool(**merged)
     pool.breaker = breaker
