@@ -144,6 +144,7 @@ async def test_a_spent_budget_is_told_with_its_end_and_without_a_wait(team: Any)
     assert (error["type"], error["code"]) == ("usage_limit_reached", "insufficient_quota")
     assert "1 tokens per day" in error["message"]
     assert 0 < error["resets_in_seconds"] <= 86_400
+    assert {each.status: each.limited for each in await team.records(2)} == {200: False, 429: True}
 
 
 async def test_a_change_of_a_key_holds_for_the_next_request_on_every_replica(team: Any) -> None:

@@ -131,11 +131,26 @@ def test_who_used_most_comes_first_and_nobody_has_no_name() -> None:
             "rate_limit_exceeded",
             "rate_limit_exceeded",
         ),
+        (
+            (
+                AttemptRecord(account="acc_1", verdict="next_account", status=429),
+                AttemptRecord(account="acc_2", verdict="next_account", status=429),
+            ),
+            "rate_limit_exceeded",
+            "pool_spent",
+        ),
     ],
 )
-def test_a_limit_that_no_account_was_asked_for_is_that_of_the_pool(
+def test_a_limit_for_which_no_account_gave_up_is_that_of_the_pool(
     attempts: Any, code: str, phrase: str
 ) -> None:
     entry = _entry(ending=Ending.REFUSED, status=429, code=code, attempts=attempts)
 
     assert (failure_of(entry, {}).code, failure_of(entry, {}).tries) == (phrase, len(attempts))
+
+
+@pytest.mark.parametrize("code", ["rate_limit_exceeded", "insufficient_quota"])
+def test_a_limit_of_the_key_is_not_that_of_the_accounts(code: str) -> None:
+    entry = _entry(ending=Ending.REFUSED, status=429, code=code, limited=True)
+
+    assert failure_of(entry, {}).code == "key_limited"

@@ -57,6 +57,13 @@ def test_the_latest_terms_of_a_key_and_the_latest_translation_count() -> None:
     assert record.dropped == ("seed",)
 
 
+def test_whether_its_key_was_limited_is_said_by_the_first_end() -> None:
+    end = Ended(ending=Ending.REFUSED, status=429, code="rate_limit_exceeded", limited=True)
+
+    assert fold(end, Ended(ending=Ending.ABANDONED)).limited
+    assert not fold(Ended(ending=Ending.ABANDONED), end).limited
+
+
 def test_an_attempt_without_an_outcome_lasts_until_the_end() -> None:
     record = fold(attempted("acc_a", at=150.0))
 

@@ -122,6 +122,8 @@ class ExchangeRecord(
     """HTTP status the client saw; 499 when it left before one."""
     code: str = ""
     """Error code the client saw, if any."""
+    limited: bool = False
+    """Whether its key's limits or fair share refused it, and not the accounts."""
     upstream_request_id: str = ""
     """Upstream's own request id, for its support."""
     transport: str = ""

@@ -12,9 +12,11 @@ from codex_proapi.console.api.chart_points import HOUR
 
 FAILED = frozenset({Ending.REFUSED, Ending.BROKEN})
 POOL_CODES = frozenset({"rate_limit_exceeded", "usage_limit_reached", "insufficient_quota"})
-"""Codes with which the gateway itself also refuses; then there was no attempt."""
-POOL_SPENT = "pool_spent"
-"""Code of the sentence for that, in `texts.phrases`."""
+"""Codes with which the gateway itself also refuses; then no attempt is the last by its verdict."""
+LAST_VERDICT = "give_up"
+"""Verdict on an attempt after which no other account was to be asked."""
+POOL_SPENT, KEY_LIMITED = "pool_spent", "key_limited"
+"""Codes of the sentences for that, in `texts.phrases`."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,11 +110,17 @@ def failure_of(entry: LogEntry, names: Mapping[str, str]) -> Failure:
 def phrase_of(entry: LogEntry) -> str:
     """The code whose sentence explains a failure.
 
-    The gateway shares some codes with the backend. Without an attempt, they mean that none
-    had quota left or was free.
+    The gateway shares some codes with the backend. They mean that the key had reached its limit
+    where it was refused for that, and that no account had quota left or was free where another one
+    was still to be asked.
     """
-    asked = entry.exchange is None or bool(entry.exchange.attempts)
-    return entry.code if asked or entry.code not in POOL_CODES else POOL_SPENT
+    exchange = entry.exchange
+    if exchange is None or entry.code not in POOL_CODES:
+        return entry.code
+    if exchange.limited:
+        return KEY_LIMITED
+    was_last = any(each.verdict == LAST_VERDICT for each in exchange.attempts)
+    return entry.code if was_last else POOL_SPENT
 
 
 def shares_of(used: Mapping[str, Counters], names: Mapping[str, str]) -> list[Share]:

@@ -142,6 +142,8 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 0
     """HTTP status the client has seen; 0 to derive it."""
     code: str = ""
+    limited: bool = False
+    """Whether its key's limits or fair share refused it."""
 
 
 Fact: TypeAlias = (
@@ -222,6 +224,7 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         ending=ended.ending,
         status=ended.status or _status_of(ended.ending, spoke),
         code=ended.code,
+        limited=ended.limited,
         upstream_request_id=answered.upstream_request_id,
         transport=answered.transport,
         transport_why=answered.transport_why,

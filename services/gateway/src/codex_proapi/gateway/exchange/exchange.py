@@ -305,10 +305,12 @@ class Exchange:
             self._spoken = True
             self._facts.append(Spoke(self._clock()))
 
-    def end(self, ending: Ending, *, status: int = 0, code: str = "") -> None:
-        """Note ending, status and code; only the first call counts."""
+    def end(
+        self, ending: Ending, *, status: int = 0, code: str = "", limited: bool = False
+    ) -> None:
+        """Note ending, status, code and whether its key's limits refused it; the first call counts."""
         self._ended = True
-        self._facts.append(Ended(ending=ending, status=status, code=code))
+        self._facts.append(Ended(ending=ending, status=status, code=code, limited=limited))
 
     def interrupt(self, reason: GatewayError | None) -> None:
         """Cancel the exchange from another task.

@@ -17,7 +17,7 @@ from codex_proapi.commons.http.connection.request_cycle import ClientGone
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.auth.authenticator import Authenticated
-from codex_proapi.gateway.errors import GatewayError, StoreUnreachable
+from codex_proapi.gateway.errors import GatewayError, LimitExceeded, StoreUnreachable
 from codex_proapi.gateway.exchange.answer.response_writer import ResponseWriter
 from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
@@ -196,6 +196,7 @@ class ExchangeService:
             Ending.BROKEN if begun else Ending.REFUSED,
             status=200 if writer.started else error.status,
             code=error.label,
+            limited=isinstance(error, LimitExceeded),
         )
         refusals = self._services.metrics.limit_refusals
         charge, share = exchange.claims.charge, exchange.claims.fair_share

@@ -56,10 +56,13 @@ function subOf(entry) {
   return parts.join(" · ");
 }
 
-// The gateway shares these codes with OpenAI; where no account was asked, none was free.
+// The gateway shares these codes with OpenAI; `phrase_of` in views/figures.py says what they mean.
 const POOL = ["rate_limit_exceeded", "usage_limit_reached", "insufficient_quota"];
-const phraseOf = (entry) =>
-  entry.exchange && !entry.exchange.attempts?.length && POOL.includes(entry.code) ? "pool_spent" : entry.code || "";
+function phraseOf({ code = "", exchange }) {
+  if (!exchange || !POOL.includes(code)) return code;
+  if (exchange.limited) return "key_limited";
+  return exchange.attempts?.some((each) => each.verdict === "give_up") ? code : "pool_spent";
+}
 
 function detailsOf(entry) {
   return Object.entries(entry.detail || {})
