@@ -14,6 +14,7 @@ from playwright.async_api import (
     Playwright,
     Request,
     async_playwright,
+    expect,
 )
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
@@ -28,6 +29,7 @@ NAMES = (
 """Programs to look for. A headless shell opens a context in a fifth of the time: it draws no window."""
 PATIENCE_MILLISECONDS = 60_000.0
 """How long a tab waits for what must come about: a busy machine is no fault of it."""
+expect.set_options(timeout=PATIENCE_MILLISECONDS)
 DESKTOP = {"width": 1400, "height": 900}
 PHONE = {"width": 390, "height": 844}
 AXE = (pathlib.Path(__file__).parents[1] / "vendor/axe-4.14.1.min.js").read_text()

@@ -1,6 +1,7 @@
 """What is done to an account: paused and resumed, renamed, weighed, removed by its name."""
 
 import pytest
+from playwright.async_api import expect
 from support.browsers import Tab
 from support.served import Served
 
@@ -75,7 +76,7 @@ async def test_a_refresh_leaves_what_somebody_types_alone(site: Served, visitor:
     await site.scene.accounts.pause(site.scene.ids[0])
     await visitor.see(".account-top .pill", "Paused")
 
-    assert await visitor.page.input_value("#rename [name=name]") == "half a na"
+    await expect(visitor.page.locator("#rename [name=name]")).to_have_value("half a na")
 
 
 async def test_a_change_elsewhere_is_here_by_itself(site: Served, visitor: Tab) -> None:
@@ -86,11 +87,11 @@ async def test_a_change_elsewhere_is_here_by_itself(site: Served, visitor: Tab) 
     await site.scene.accounts.rename(site.scene.ids[0], "Ada of elsewhere")
     await visitor.see(".account-name", "Ada of elsewhere")
 
-    assert await visitor.page.input_value("#search") == "ada"
+    await expect(visitor.page.locator("#search")).to_have_value("ada")
     assert await visitor.page.is_visible(f"#row-{site.scene.ids[0]} .menu-list"), (
         "an open menu stays"
     )
-    assert await visitor.page.locator("#account-list > li:visible").count() == 1
+    await expect(visitor.page.locator("#account-list > li:visible")).to_have_count(1)
 
 
 async def test_without_events_the_page_polls(site: Served, visitor: Tab) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 from support.browsers import Tab, tab
 from support.served import Served, listening, served
 
@@ -81,7 +81,7 @@ async def test_a_file_can_be_chosen_or_dropped(
     await page.see("#way-auth_json [data-preview]", simulator.account("ben").email)
 
     await page.page.fill("textarea[name=auth_json]", "")
-    assert not await page.page.is_visible("#way-auth_json [data-preview]")
+    await expect(page.page.locator("#way-auth_json [data-preview]")).not_to_be_visible()
     drop = """([text]) => {
       const data = new DataTransfer();
       data.items.add(new File([text], "auth.json", { type: "application/json" }));
@@ -107,7 +107,7 @@ async def test_a_wrong_file_is_told_where_the_visitor_is(
     await page.click("#way-auth_json [data-look]")
 
     await page.see("#way-auth_json [data-error]", said)
-    assert await page.page.is_visible("#add-account")
+    await expect(page.page.locator("#add-account").first).to_be_visible()
 
 
 async def test_a_device_code_is_shown_waited_for_and_finished(
@@ -256,7 +256,7 @@ async def test_an_account_is_tested_step_by_step(
     await page.click("#test-answer")
 
     await page.see("#test-steps li.good", "A short answer")
-    assert await page.page.locator("#test-steps li.good").count() == 5
+    await expect(page.page.locator("#test-steps li.good")).to_have_count(5)
     assert "ms" in await page.text("#test-steps")
 
 
@@ -276,7 +276,9 @@ async def test_a_personal_token_is_looked_at_saved_and_replaced(
     await page.page.fill("[name=access_token]", cleo.access_key)
     await page.click("#way-access_token [data-look]")
     await page.see("#way-access_token [data-preview]", cleo.email)
-    assert not await page.page.is_visible("#way-access_token [data-preview-no-refresh]")
+    await expect(
+        page.page.locator("#way-access_token [data-preview-no-refresh]")
+    ).not_to_be_visible()
     assert await bare.scene.accounts.list() == []
     await page.page.fill("#way-access_token [name=name]", "Team")
     await page.click("#way-access_token [data-save]")

@@ -3,7 +3,7 @@
 import functools
 
 import pytest
-from playwright.async_api import Browser, Response
+from playwright.async_api import Browser, Response, expect
 from support.browsers import Tab, tab
 from support.consoles import PASSWORD
 from support.served import Served, served
@@ -143,7 +143,7 @@ async def test_charts_are_drawn_and_told_as_tables(visitor: Tab) -> None:
     await visitor.open("/")
     await visitor.page.wait_for_selector("#charts canvas")
 
-    assert await visitor.page.locator("#charts canvas").count() == 4
+    await expect(visitor.page.locator("#charts canvas")).to_have_count(4)
     await visitor.click('[data-chart="requests"] [data-table]')
     assert await visitor.page.locator("#table-requests tbody tr").count() > 3
     await visitor.click('[data-span="7d"]')

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 from support.browsers import tab
 from support.one_port_site import one_port_site
 
@@ -59,7 +59,7 @@ async def test_from_the_setup_token_to_the_first_answer(browser: Browser, redis_
 
         await page.click("#run-test")
         await page.see("#test-steps li.good", "Answer")
-        assert await page.page.locator("#test-steps li.good").count() == 3
+        await expect(page.page.locator("#test-steps li.good")).to_have_count(3)
 
         await page.page.fill("#chat-text", "say pineapple")
         await page.page.keyboard.press("Enter")
@@ -69,7 +69,7 @@ async def test_from_the_setup_token_to_the_first_answer(browser: Browser, redis_
         await page.see(".log-row", simulator.account("ada").email)
         await page.open("/")
         await page.see(".verdict", "All systems steady")
-        assert not await page.page.is_visible(".checklist")
+        await expect(page.page.locator(".checklist")).not_to_be_visible()
         refused = [p for p in page.problems if "status of 40" not in p]
         assert refused == []
 

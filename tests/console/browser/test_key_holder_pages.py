@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 from support.browsers import Tab, tab
 from support.served import Served
 
@@ -47,7 +47,7 @@ async def test_signing_in_looking_and_signing_out(site: Served, visitor: Tab) ->
     await sign_in(visitor, secret)
 
     assert secret not in visitor.page.url
-    assert await visitor.page.locator("tr[id^=row-]").count() == 12
+    await expect(visitor.page.locator("tr[id^=row-]")).to_have_count(12)
     await visitor.click("#tab-claude")
     await visitor.see("#client-claude", "KEY_A_KEY_OF_MINE")
     await visitor.click("tr[id^=row-] a")

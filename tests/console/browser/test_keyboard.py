@@ -1,6 +1,7 @@
 """Everything by keyboard: shortcuts, the skip link, dialogs that keep and give back the focus."""
 
 import pytest
+from playwright.async_api import expect
 from support.browsers import Tab
 
 pytestmark = pytest.mark.browser
@@ -13,8 +14,8 @@ async def test_a_slash_goes_to_the_search(visitor: Tab) -> None:
     await visitor.page.keyboard.press("/")
     await visitor.page.keyboard.type("grace")
 
-    assert await visitor.page.input_value("#search") == "grace"
-    assert await visitor.page.locator("#account-list > li:visible").count() == 1
+    await expect(visitor.page.locator("#search")).to_have_value("grace")
+    await expect(visitor.page.locator("#account-list > li:visible")).to_have_count(1)
 
 
 async def test_a_search_without_a_match_says_so(visitor: Tab) -> None:
@@ -44,8 +45,8 @@ async def test_letters_typed_into_a_field_are_only_letters(visitor: Tab) -> None
     await visitor.click("#search")
     await visitor.page.keyboard.type("g k?n/")
 
-    assert await visitor.page.input_value("#search") == "g k?n/"
-    assert not await visitor.page.is_visible("dialog[open]")
+    await expect(visitor.page.locator("#search")).to_have_value("g k?n/")
+    await expect(visitor.page.locator("dialog[open]")).not_to_be_visible()
 
 
 async def test_the_help_opens_closes_and_gives_the_focus_back(visitor: Tab) -> None:
@@ -139,7 +140,7 @@ async def test_single_letters_can_be_switched_off(visitor: Tab) -> None:
     await visitor.open("/keys")
     await visitor.page.keyboard.press("n")
     await visitor.page.keyboard.press("?")
-    assert not await visitor.page.is_visible("dialog[open]")
+    await expect(visitor.page.locator("dialog[open]")).not_to_be_visible()
 
     await visitor.open("/settings")
     assert await visitor.page.get_attribute("[data-shortcuts-choice=off]", "aria-pressed") == "true"

@@ -1,7 +1,7 @@
 """API keys: made and shown this once, changed, rotated, revoked, deleted."""
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 from support.browsers import Tab, tab
 from support.logins import a_login
 from support.served import Served
@@ -30,6 +30,7 @@ async def test_a_key_is_shown_this_once_and_works(site: Served, visitor: Tab) ->
 
     await visitor.click("#made-key [data-close].button:not(.icon-only)")
     await visitor.see("#key-list", "My laptop")
+    await expect(visitor.page.locator("#made-secret")).to_have_text("")
     assert secret not in await visitor.page.content()
     await visitor.open("/keys")
     assert secret not in await visitor.page.content()
@@ -71,7 +72,7 @@ async def test_a_click_beside_does_not_close_what_is_shown_once(visitor: Tab) ->
     await visitor.see("#made-key")
     await visitor.page.mouse.click(5, 5)
 
-    assert await visitor.page.is_visible("#made-key")
+    await expect(visitor.page.locator("#made-key").first).to_be_visible()
 
 
 async def test_a_new_key_goes_along_to_the_snippets_once(visitor: Tab) -> None:
@@ -127,7 +128,7 @@ async def test_name_and_limits_are_changed(site: Served, visitor: Tab) -> None:
     await visitor.open("/keys")
     await visitor.click(f"{row} details.menu summary")
     await visitor.click(f"{row} [data-open=edit-key]")
-    assert await visitor.page.input_value("#edit-key [name=name]") == "Codex on the laptop"
+    await expect(visitor.page.locator("#edit-key [name=name]")).to_have_value("Codex on the laptop")
     await visitor.page.fill("#edit-key [name=name]", "Desk")
     await visitor.page.fill('#edit-key [name="limits.tokens_day"]', "1000000")
     await visitor.page.fill('#edit-key [name="limits.micro_usd_day"]', "12.34")
@@ -212,8 +213,8 @@ async def test_escape_does_not_close_what_is_shown_once(visitor: Tab) -> None:
         await visitor.page.keyboard.press("Escape")
 
     assert (await visitor.text("#made-secret")).startswith("cpa-")
-    assert await visitor.page.is_visible("#made-key")
-    assert not await visitor.page.is_visible("#made-key .dialog-head [data-close]")
+    await expect(visitor.page.locator("#made-key").first).to_be_visible()
+    await expect(visitor.page.locator("#made-key .dialog-head [data-close]")).not_to_be_visible()
     await visitor.click("#made-key .dialog-foot [data-close]")
     await visitor.gone("#made-key")
 
@@ -280,8 +281,10 @@ async def test_a_new_key_takes_the_limits_of_another(site: Served, visitor: Tab)
     assert (made.allowed_models, made.default_effort) == (("gpt-5.5",), "high")
     assert made.reasoning_summary == "auto"
     await visitor.click("#made-key .dialog-foot [data-close]")
+    await expect(visitor.page.locator("#made-secret")).to_have_text("")
     await visitor.page.keyboard.press("n")
-    assert await visitor.page.input_value('#new-key [name="limits.tokens_day"]') == ""
+    await visitor.see("#new-key")
+    await expect(visitor.page.locator('#new-key [name="limits.tokens_day"]')).to_have_value("")
 
 
 async def test_accounts_of_a_key_are_searched_where_there_are_many(
@@ -323,7 +326,7 @@ async def test_keys_are_put_into_groups_one_by_one_and_together(site: Served, vi
     assert [found[key].group for key in keys] == ["night shift"] * 3
 
     await visitor.open("/keys?group=night+shift")
-    assert await visitor.page.locator("#key-list > tr").count() == 3
+    await expect(visitor.page.locator("#key-list > tr")).to_have_count(3)
     await visitor.click(f"#row-{keys[1]} [data-pick]")
     await visitor.click("#bulk [data-open=bulk-limits]")
     await visitor.page.fill("#bulk-limits [name=group]", "-")

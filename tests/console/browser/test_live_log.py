@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from playwright.async_api import Browser, Route
+from playwright.async_api import Browser, Route, expect
 from support.browsers import Tab, tab
 from support.served import Served
 
@@ -106,7 +106,7 @@ async def test_without_a_stream_the_page_polls_and_comes_back(
         await visitor.see(STATE, "Live")
         await _settle(site, 50_004, asked_model="live-again")
         await visitor.see(".log-row:first-child", "live-again")
-        assert await visitor.page.locator(".log-row", has_text="by-polling").count() == 1
+        await expect(visitor.page.locator(".log-row", has_text="by-polling")).to_have_count(1)
 
 
 async def test_without_the_console_the_page_says_since_when(browser: Browser, site: Served) -> None:
@@ -208,7 +208,7 @@ async def test_the_page_never_holds_more_than_five_hundred_rows(site: Served, vi
     assert newest.entry.request_id == last
     await visitor.page.wait_for_selector(f"#log-{newest.id}")
 
-    assert await visitor.page.locator(".log-row").count() == 500
+    await expect(visitor.page.locator(".log-row")).to_have_count(500)
 
 
 async def test_a_burst_does_not_freeze_the_page(site: Served, visitor: Tab) -> None:

@@ -1,7 +1,7 @@
 """Language and theme: chosen once, kept, and without a flash."""
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 from support.browsers import Tab, tab
 from support.served import Served
 
@@ -48,7 +48,7 @@ async def test_the_language_switch_keeps_the_page_and_its_filters(visitor: Tab) 
     await visitor.see("h1", "日志")
 
     assert visitor.page.url == f"{visitor.base}/logs?level=error&status=5xx"
-    assert await visitor.page.input_value("[name=status]") == "5xx"
+    await expect(visitor.page.locator("[name=status]")).to_have_value("5xx")
     await visitor.click(".topbar [data-language-choice]")
     await visitor.see("h1", "Logs")
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 from support.browsers import Tab, tab
 from support.served import Served
 
@@ -98,7 +98,7 @@ async def test_both_days_of_the_usage_and_their_button_stand_in_one_row(
 
 async def test_the_menu_is_a_drawer_that_gives_the_focus_back(phone: Tab) -> None:
     await phone.open("/accounts")
-    assert not await phone.page.is_visible(".nav")
+    await expect(phone.page.locator(".nav")).not_to_be_visible()
 
     await phone.click("#open-drawer")
     await phone.see(".nav")

@@ -1,6 +1,7 @@
 """Settings: what is changed reaches Redis; tokens are shown once."""
 
 import pytest
+from playwright.async_api import expect
 from support.browsers import Tab
 from support.served import Served
 
@@ -52,8 +53,8 @@ async def test_what_is_held_back_limited_and_shared_is_set_and_set_back(
     assert await kept() == (7.5, 0, 20.0)
 
     await visitor.open("/settings")
-    assert await visitor.page.input_value("[name=quota_reserve]") == "7.5"
-    assert await visitor.page.input_value("[name=account_streams]") == "0"
+    await expect(visitor.page.locator("[name=quota_reserve]")).to_have_value("7.5")
+    await expect(visitor.page.locator("[name=account_streams]")).to_have_value("0")
     for name in ("quota_reserve", "account_streams", "fair_share_below"):
         await visitor.page.fill(f"[name={name}]", "")
     await visitor.click("[data-settings] [type=submit]")
@@ -66,7 +67,7 @@ async def test_a_value_out_of_bounds_is_not_sent(site: Served, visitor: Tab) -> 
     await visitor.page.fill("[name=fair_share_below]", "101")
     await visitor.click("[data-settings] [type=submit]")
 
-    assert await visitor.page.locator("[name=fair_share_below]:invalid").count() == 1
+    await expect(visitor.page.locator("[name=fair_share_below]:invalid")).to_have_count(1)
     assert (await site.console.parts.live_settings.read()).fair_share_below is None
 
 
@@ -79,6 +80,7 @@ async def test_an_admin_token_is_shown_once_and_can_be_revoked(site: Served, vis
     secret = await visitor.text("#made-secret")
     assert await site.console.parts.script_tokens.find(secret)
     await visitor.click("#made-key [data-close].primary")
+    await expect(visitor.page.locator("#made-secret")).to_have_text("")
     assert secret not in await visitor.page.content()
 
     await visitor.see("#tokens li", "Backup script")

@@ -1,6 +1,7 @@
 """Usage: other days are asked for by a form, a key is told apart by a click."""
 
 import pytest
+from playwright.async_api import expect
 from support.browsers import Tab
 
 pytestmark = pytest.mark.browser
@@ -16,7 +17,7 @@ async def test_other_days_are_shown_and_a_key_is_told_apart_in_them(visitor: Tab
 
     await visitor.page.get_by_role("link", name="CI", exact=True).click()
     await visitor.see(".usage-only", "Models that were used with the key CI")
-    assert await visitor.page.input_value("[name=since]") == first
+    await expect(visitor.page.locator("[name=since]")).to_have_value(first)
     await visitor.see("#row-total", "Total")
     await visitor.click(".usage-only a")
     await visitor.gone(".usage-only")
