@@ -8,6 +8,7 @@ import pytest
 from support.gateways import a_chat, a_response, stage
 
 from codex_proapi.commons.usage.exchange_record import Ending
+from codex_proapi.gateway.upstream import http_transport
 
 BROKEN = [
     ("failed_after_words", {}, ""),
@@ -104,4 +105,22 @@ async def test_a_finished_answers_connection_is_kept_although_its_last_chunk_com
             )
             await asyncio.sleep(0)
 
+        assert len({turn.connection for turn in play.sim.turns}) == 1
+
+
+async def test_the_connection_of_a_failure_is_kept_although_its_last_chunk_comes_later(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_transport, "CLOSING_TICKS", 1_000_000)
+    async with stage(redis_url, "ada") as play:
+        play.sim.script("failed", failure="invalid_prompt", times=None, late_end=0.05)
+
+        for n in range(3):
+            refused = await play.chat(f"say word{n}", stream=n % 2 == 0)
+            assert refused.status_code == 400
+            await play.until(
+                lambda: not play.replicas[0].gateway.upstream.transport.closing_streams._ticks
+            )
+
+        assert len(play.sim.turns) == 3
         assert len({turn.connection for turn in play.sim.turns}) == 1

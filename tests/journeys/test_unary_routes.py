@@ -11,6 +11,7 @@ import pytest
 from support.gateways import PATIENCE_SECONDS, Stage, stage
 
 from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.gateway.pool.health.circuit_breakers import FAULTS
 from codex_proapi.simulator.backend.unary_routes import PICTURE
 
 PNG = base64.b64decode(PICTURE)
@@ -59,6 +60,27 @@ async def test_another_account_makes_the_image_where_one_fails(redis_url: str) -
 
         assert made.data
         assert {r.account for r in play.sim.posted("images/generations")} == {"ada", "ben"}
+
+
+@pytest.mark.parametrize(
+    ("on", "path", "body"),
+    [
+        ("images", "/v1/images/generations", {"prompt": "a cat"}),
+        ("search", "/v1/alpha/search", SEARCH),
+    ],
+)
+async def test_a_route_that_fails_for_everybody_takes_no_account_from_the_others(
+    redis_url: str, on: str, path: str, body: Any
+) -> None:
+    async with stage(redis_url, "ada", "ben") as play:
+        play.sim.script("connection_reset", on=on, times=None)
+
+        for _ in range(2 * FAULTS):
+            assert (await play.client.post(path, json=body)).status_code == 502
+
+        assert len(play.sim.turns) == 0
+        assert await play.cooling() == {}
+        assert (await play.chat()).status_code == 200
 
 
 @pytest.mark.parametrize(

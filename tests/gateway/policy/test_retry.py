@@ -216,6 +216,20 @@ def test_the_requests_own_faults_touch_no_account_and_are_tried_on_one() -> None
     assert not any(row.cooldown or row.state or row.counts for row in own)
 
 
+@pytest.mark.parametrize("route", ["images/generations", "images/edits", "alpha/search"])
+@pytest.mark.parametrize(
+    "refusal", [Refusal(status=500), Refusal(status=0, code="upstream_connection_lost")]
+)
+def test_a_fault_of_another_route_does_not_count_against_the_account(
+    refusal: Refusal, route: str
+) -> None:
+    own = decide(refusal, now=0, tried=tuple(Change))
+    other = decide(refusal, now=0, tried=tuple(Change), route=route)
+
+    assert (own.row.counts, other.row.counts) == (True, False)
+    assert (other.verdict, other.kind, other.change) == (own.verdict, own.kind, own.change)
+
+
 def test_only_quota_uses_reset_times() -> Any:
     def refused(status: int, code: str) -> Any:
         return Refusal(status=status, code=code, resets_at=int(NOW) + 900, retry_after=5.0)

@@ -84,7 +84,9 @@ def test_a_refusal_of_the_other_model_takes_the_place_of_the_answer() -> None:
     gate = CommitGate(model="gpt-5.5", on_other_model=lambda model: refusal)
 
     assert gate.feed(sse(*PRELUDE[:2])) is WAITING
-    assert gate.feed(sse(says.created(model=LUNA), says.text("Hi"))) == Failed(refusal)
+    assert gate.feed(sse(says.created(model=LUNA), says.text("Hi"))) == Failed(
+        refusal, goes_on=True
+    )
 
 
 def test_a_failure_after_the_first_word_is_not() -> None:

@@ -264,9 +264,7 @@ class Dispatcher:
         """
         state = account_try.state
         model = state.dispatch_request.lease_request.model
-        decision = self.context.decide(
-            refusal, model=model, tried=account_try.changes_tried(refusal)
-        )
+        decision = self.context.decide(refusal, account_try, model=model)
         if account_try.attempt is not None:
             account_try.attempt.refuse(refusal, decision)
         state.refusals.append((refusal, decision))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -357,10 +357,11 @@ class DispatchContext(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.structs.replace(answer, late=True)
         return answer
 
-    def decide(self, refusal: Refusal, *, model: str, tried: Collection[Change]) -> RetryDecision:
+    def decide(self, refusal: Refusal, account_try: AccountTry, *, model: str) -> RetryDecision:
         """Decide what follows a refusal; a client version that is too old is logged."""
-        now, outdated = self.clock(), self.outdated(model)
-        decision = decide(refusal, now=now, tried=tried, outdated=outdated)
+        now, outdated, route = self.clock(), self.outdated(model), account_try.state.request.route
+        tried = account_try.changes_tried(refusal)
+        decision = decide(refusal, now=now, tried=tried, outdated=outdated, route=route)
         if decision.kind is RefusalKind.CLIENT_TOO_OLD:
             log.error("client.too_old", model=model, version=self.identity.version)
         return decision

@@ -207,12 +207,18 @@ _PARAMETER: Final = re.compile(r"^Un(?:supported|known) parameter:?\s+'?([\w.\[\
 
 
 def decide(
-    refusal: Refusal, *, now: float, tried: Collection[Change] = (), outdated: bool = False
+    refusal: Refusal,
+    *,
+    now: float,
+    tried: Collection[Change] = (),
+    outdated: bool = False,
+    route: str = "",
 ) -> RetryDecision:
     """Decide what follows a refusal.
 
     `now` is seconds since the epoch; `tried` are the changes already tried on this account;
-    `outdated` says that the model takes no client as old as the version we send.
+    `outdated` says that the model takes no client as old as the version we send; `route` is the
+    backend's route that was asked instead of Responses: its faults do not count against the account.
     """
     kind = kind_of(refusal)
     if outdated and _may_mean_old_client(kind, refusal):
@@ -220,6 +226,8 @@ def decide(
     elif Change.WITHOUT_TOOL_SEARCH not in tried and _may_mean_tool_search(kind, refusal):
         kind = RefusalKind.TOOL_SEARCH
     row = TABLE[kind]
+    if route and row.counts:
+        row = msgspec.structs.replace(row, counts=False)
     if row.once is not None and row.once not in tried:
         fresh = row.once is Change.CREDENTIAL
         return RetryDecision(

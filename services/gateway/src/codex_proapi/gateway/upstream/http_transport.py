@@ -179,15 +179,18 @@ class HttpTransport:
             if answer is not None:
                 answer.close()
             raise
-        if isinstance(opened, Refusal):
+        if isinstance(opened, bytes):
+            return HttpResponseStream(answer, opened, self.closing_streams)
+        if opened.goes_on:
             answer.close()
-            return opened
-        return HttpResponseStream(answer, opened, self.closing_streams)
+        else:
+            HttpResponseStream(answer, b"", self.closing_streams).release()
+        return opened.refusal
 
 
 async def until_commit(
     answer: Readable, limit: asyncio.Timeout, silence: SilenceBudget, request: PreparedRequest
-) -> bytes | Refusal:
+) -> bytes | Failed:
     """The bytes up to the commit point, or the refusal that came instead."""
     gate = CommitGate()
     if request.on_other_model is not None:
@@ -196,13 +199,13 @@ async def until_commit(
         match gate.feed(data):
             case Spoken(held=held):
                 return held
-            case Failed(refusal=refusal):
+            case Failed(refusal=refusal, goes_on=goes_on):
                 quota = combined(quota_of_headers(answer.headers), refusal.quota)
-                return msgspec.structs.replace(refusal, quota=quota)
+                return Failed(msgspec.structs.replace(refusal, quota=quota), goes_on)
             case Waiting():
                 silence.restart()
                 limit.reschedule(silence.deadline)
-    return _fault("The backend closed its stream before it said a word.", Truncated.code)
+    return Failed(_fault("The backend closed its stream before it said a word.", Truncated.code))
 
 
 def _check_media_type(answer: HttpResponse) -> None:

@@ -56,6 +56,8 @@ class Failed(msgspec.Struct, frozen=True):
     """Result: upstream refused, in an event of a response with status 200."""
 
     refusal: Refusal
+    goes_on: bool = False
+    """Whether the answer goes on after it, as another model's does; a failure is the last event."""
 
 
 WAITING: Final = Waiting()
@@ -109,7 +111,7 @@ class CommitGate:
                     continue
                 event = decode_event(message.event, message.data)
                 if (refusal := self._refused(event)) is not None:
-                    return Failed(refusal)
+                    return Failed(refusal, goes_on=isinstance(event, ResponseCreated))
                 spoken = speaks(event)
             self._events += 1
             if spoken or self._events >= self._max_events:

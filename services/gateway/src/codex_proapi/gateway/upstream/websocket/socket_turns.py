@@ -20,6 +20,7 @@ from codex_proapi.gateway.errors import UpstreamFault
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.metrics.transport_figures import TransportFigures
 from codex_proapi.gateway.policy.transport_faults import SOCKET_BROKEN, SOCKET_LOST
+from codex_proapi.gateway.translation.stream.commit_gate import Failed
 from codex_proapi.gateway.upstream.http_response import ConnectionLost
 from codex_proapi.gateway.upstream.http_transport import refusal_of_fault, until_commit
 from codex_proapi.gateway.upstream.transport import PreparedRequest, SilenceBudget
@@ -164,7 +165,7 @@ class SocketTurns:
         self, turn: "_Turn", frame: bytes
     ) -> SocketStream | Refusal | ByPost | _AskAgain:
         """Send the frame, or the whole request for b"", and wait for the commit point."""
-        opened: bytes | Refusal
+        opened: bytes | Failed
         socket, request, silence = turn.open_socket.socket, turn.request, turn.silence
         marks = turn.begin()
         first = asyncio.get_running_loop().call_later(FIRST_EVENT_SECONDS, _if_silent, socket)
@@ -186,8 +187,8 @@ class SocketTurns:
             raise
         finally:
             first.cancel()
-        if isinstance(opened, Refusal):
-            return self._refused(turn, opened, incremental=bool(frame))
+        if isinstance(opened, Failed):
+            return self._refused(turn, opened.refusal, incremental=bool(frame))
         return self._answered(turn, opened, incremental=bool(frame), marks=marks)
 
     def _answered(
