@@ -1,12 +1,14 @@
 """From the first start to the first answered request, as a newcomer does it."""
 
 import json
+import time
 
 import pytest
 from playwright.async_api import Browser, expect
 from support.browsers import tab
 from support.one_port_site import one_port_site
 
+from codex_proapi.console.accounts.auth_json import read_auth_json
 from codex_proapi.simulator import Simulator
 
 pytestmark = pytest.mark.browser
@@ -95,3 +97,24 @@ async def test_a_test_request_tells_which_step_failed_and_why(
         await page.page.fill("#key", secret)
         await page.click("#run-test")
         await page.see("#test-steps li.failed", "There is no account that could answer.")
+
+
+async def test_the_small_chat_tells_that_no_account_has_quota_left(
+    browser: Browser, redis_url: str
+) -> None:
+    async with (
+        Simulator() as simulator,
+        one_port_site(redis_url, simulator) as site,
+        tab(browser, site.base) as page,
+    ):
+        read = read_auth_json(simulator.auth_json("ada"), now=time.time())
+        await site.scene.accounts.add(read.account)
+        _, secret = await site.scene.keys.create("CI", created_at=1)
+        simulator.script("usage_limit_reached", times=None)
+
+        await page.open("/connect")
+        await page.page.fill("#key", secret)
+        await page.page.fill("#chat-text", "say pineapple")
+        await page.page.keyboard.press("Enter")
+
+        await page.see(".chat-line.failed", "No account had quota left or was free just then.")

@@ -21,7 +21,16 @@ export async function ask(path, { method = "GET", body } = {}) {
     throw new Fault({ code: sameHost() ? "offline" : "other_host" });
   }
   if (answer.ok) return answer;
-  throw faultOf(answer, await answer.json().catch(() => null));
+  const content = await answer.json().catch(() => null);
+  const fault = faultOf(answer, content);
+  fault.code = meaningOf(content?.error) || fault.code;
+  throw fault;
+}
+
+// The gateway shares two codes with OpenAI, where they are about one account.
+function meaningOf({ code = "", type = "" } = {}) {
+  if (code === "insufficient_quota") return "key_limited";
+  return code === "rate_limit_exceeded" && type === "usage_limit_reached" ? "pool_spent" : code;
 }
 
 // Streams one chat answer; `say` gets each piece. Gives what it cost, if told.
@@ -32,7 +41,7 @@ export async function chat(messages, say) {
   for await (const data of events(answer.body)) {
     if (data === "[DONE]") break;
     const chunk = JSON.parse(data);
-    if (chunk.error) throw new Fault({ code: chunk.error.code || "", message: chunk.error.message, requestId: answer.headers.get("x-request-id") || "" });
+    if (chunk.error) throw new Fault({ code: meaningOf(chunk.error), message: chunk.error.message, requestId: answer.headers.get("x-request-id") || "" });
     const delta = chunk.choices?.[0]?.delta || {};
     if (delta.content) say(delta.content);
     usage = chunk.usage || usage;
