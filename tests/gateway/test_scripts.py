@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from support.exchanges import a_record
 from support.logins import a_login
 from support.redis_dump import dump
+from support.slots import slots_in_use
 from support.stored_forms import CIPHER
 from support.stored_nodes import NOW, response_of
 
@@ -29,7 +30,7 @@ from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
 from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
 from codex_proapi.gateway.exchange.stored_responses import ResponseStore
 from codex_proapi.gateway.limits.limit_charge import charge_for
-from codex_proapi.gateway.pool.slot_queue import AccountQueue, Waiter
+from codex_proapi.gateway.pool.slot_queue import FORMS, AccountQueue, Waiter
 from codex_proapi.gateway.pool.state.snapshot import SnapshotReader, SnapshotRequest
 
 FAR = 4_000_000_000
@@ -72,7 +73,7 @@ class Scene:
         return await self.snapshots.read(request)
 
     async def slots(self, operation: str, request: str, *args: Any) -> Sequence[Any]:
-        keys = [keyspace.slots(), keyspace.queue()]
+        keys = [*FORMS]
         given = [operation, 1, 45, keyspace.wakes(""), request, *args]
         done: Sequence[Any] = await self.pool.repeat("slots", keys, given)
         return done
@@ -268,12 +269,12 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
 }
 
 
-@pytest.mark.parametrize("name", [keyspace.slots, keyspace.queue])
+@pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_slots_or_a_queue_of_another_type_are_an_error_and_nothing_has_changed(
-    scene: Scene, operation: str, name: Callable[[], str]
+    scene: Scene, operation: str, name: str
 ) -> None:
-    before = await poison(scene.redis, name())
+    before = await poison(scene.redis, name)
 
     with pytest.raises(StoreUnavailable):
         await scene.slots(operation, *OPERATIONS[operation])
@@ -281,19 +282,17 @@ async def test_slots_or_a_queue_of_another_type_are_an_error_and_nothing_has_cha
     assert await dump(scene.redis) == before
 
 
-@pytest.mark.parametrize("name", [keyspace.slots, keyspace.queue])
-async def test_slots_or_a_queue_of_another_type_are_replaced(
-    scene: Scene, name: Callable[[], str]
-) -> None:
+@pytest.mark.parametrize("name", FORMS)
+async def test_slots_or_a_queue_of_another_type_are_replaced(scene: Scene, name: str) -> None:
     slots = AccountQueue(
         scene.redis, blocking_redis=scene.redis, replica="two", tasks=Tasks(), clock=time.time
     )
     slots.most = 1
-    await poison(scene.redis, name())
+    await poison(scene.redis, name)
 
     assert not await slots.take("c", Waiter(request_id="k-9", key_id="k"))
 
-    assert await scene.redis.type(name()) in ("none", "zset", "hash")
+    assert await scene.redis.type(name) in ("none", "zset", "hash")
 
 
 async def test_another_replicas_wakes_of_another_type_stop_nobody(scene: Scene) -> None:
@@ -301,7 +300,7 @@ async def test_another_replicas_wakes_of_another_type_stop_nobody(scene: Scene) 
 
     assert await scene.slots("free", "k-1") == [1]
 
-    assert await scene.redis.zrange(keyspace.slots(), 0, -1) == ["a k-2 k", "b k-4 k"]
+    assert sorted(await slots_in_use(scene.redis)) == ["a k-2 k", "b k-4 k"]
     assert await scene.redis.lrange(keyspace.wakes("two"), 0, -1) == ["k-2 a"]
 
 

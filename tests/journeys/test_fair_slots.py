@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from support.gateways import a_chat, events_of, reading, stage
+from support.slots import slots_in_use
 
 from codex_proapi.commons.redis import keyspace
 
@@ -32,7 +33,7 @@ async def ask(team: Any, secret: str, content: str, *, replica: int = 0) -> http
 
 
 async def held(team: Any, count: int) -> None:
-    while await team.redis.zcard(keyspace.slots()) != count:
+    while len(await slots_in_use(team.redis)) != count:
         await asyncio.sleep(0.01)
 
 

@@ -18,6 +18,7 @@ from support.gateways import a_chat, log_in
 from support.redis_clients import connect_patiently
 from support.redis_server import RedisServer
 from support.redis_sets import RedisSentinels, RedisShards
+from support.slots import slots_in_use
 
 from codex_proapi.commons.accounts.credential_cipher import CredentialCipher
 from codex_proapi.commons.accounts.store import AccountStore
@@ -276,9 +277,9 @@ class Storm:
 
     async def slots(self) -> list[float]:
         """Until when slots of accounts are held, and places in the queue for them."""
-        held: Any = await self.redis.zrange(keyspace.slots(), 0, -1, withscores=True)
+        held = await slots_in_use(self.redis)
         queue: Any = await self.redis.hvals(keyspace.queue())
-        return [until for _, until in held] + [float(place.split()[1]) for place in queue]
+        return [*held.values()] + [float(place.split()[1]) for place in queue]
 
     def _turns(self, member: str) -> list[ReceivedRequest]:
         return [t for t in self.sim.turns if word_of(t.body).startswith(f"{member}-")]

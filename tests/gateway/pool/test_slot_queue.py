@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from support.redis_clients import PATIENCE_SECONDS, connect_patiently
 from support.redis_proxy import redis_proxy
 from support.redis_server import RedisServer
+from support.slots import slots_in_use
 
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect, connect_blocking
@@ -41,8 +42,7 @@ class Pool:
         self.slots, self.other = self.replicas
 
     async def held(self) -> list[str]:
-        found: Any = await self.redis.zrange(keyspace.slots(), 0, -1)
-        return sorted(found)
+        return sorted(await slots_in_use(self.redis))
 
     async def queued(self) -> list[str]:
         found: Any = await self.redis.hkeys(keyspace.queue())
@@ -299,8 +299,7 @@ async def test_what_is_held_is_renewed_and_what_was_given_back_does_not_come_aga
 
     await pool.slots.renew()
 
-    found: Any = await pool.redis.zrange(keyspace.slots(), 0, -1, withscores=True)
-    [(slot, until)] = found
+    [(slot, until)] = (await slots_in_use(pool.redis)).items()
     assert slot == "a k-1 k"
     assert until > time.time() + HOLD_SECONDS - 5
 

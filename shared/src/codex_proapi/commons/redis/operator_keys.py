@@ -62,6 +62,16 @@ def key_costs(key_id: str) -> str:
     return f"{TAG}:key-costs:{key_id}"
 
 
+def slot_counts() -> str:
+    """Sorted set: accounts by how many of their slots are in use; SLOT_SECONDS."""
+    return f"{TAG}:slot-counts"
+
+
+def slot_holders() -> str:
+    """Hash of slots in use: all, by key, and which each request has; SLOT_SECONDS."""
+    return f"{TAG}:slot-holders"
+
+
 def prices() -> str:
     """Hash of the prices that the operator has set, by model; no expiry."""
     return f"{TAG}:prices"

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis import keyspace, operator_keys
 from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.redis.scripts import Scripts
@@ -35,8 +35,13 @@ MOST_WAITING: Final = 1000
 RETRY_SECONDS: Final = 0.25
 MOST_KEPT: Final = 2000
 """Most slots that are to be released once Redis answers; others expire after HOLD_SECONDS."""
-FORMS: Final = {keyspace.slots(): Form.SORTED_SET, keyspace.queue(): Form.HASH}
-"""The forms of slots and queue: a value of another Redis type is replaced, lest it refuses all."""
+FORMS: Final = {
+    keyspace.slots(): Form.SORTED_SET,
+    keyspace.queue(): Form.HASH,
+    operator_keys.slot_counts(): Form.SORTED_SET,
+    operator_keys.slot_holders(): Form.HASH,
+}
+"""The keys of the script in their order, and their forms: a value of another Redis type is replaced, lest it refuses all."""
 
 log = structlog.get_logger(__name__)
 
@@ -232,7 +237,7 @@ class AccountQueue:
             log.debug("slot.kept", error=str(error))
 
     async def _do(self, action: str, request_id: str, *args: Any) -> Sequence[Any]:
-        keys = [keyspace.slots(), keyspace.queue()]
+        keys = list(FORMS)
         provided = [action, self.most, HOLD_SECONDS, keyspace.wakes(""), request_id, *args]
         try:
             done: Sequence[Any] = await self._scripts.repeat("slots", keys, provided)
