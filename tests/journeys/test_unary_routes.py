@@ -11,6 +11,7 @@ import pytest
 from support.gateways import PATIENCE_SECONDS, Stage, stage
 
 from codex_proapi.commons.api_keys.limits import Limits
+from codex_proapi.gateway.exchange import dispatch
 from codex_proapi.gateway.pool.health.circuit_breakers import FAULTS
 from codex_proapi.simulator.backend.unary_routes import PICTURE
 
@@ -70,12 +71,13 @@ async def test_another_account_makes_the_image_where_one_fails(redis_url: str) -
     ],
 )
 async def test_a_route_that_fails_for_everybody_takes_no_account_from_the_others(
-    redis_url: str, on: str, path: str, body: Any
+    redis_url: str, on: str, path: str, body: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(dispatch, "RETRY_SECONDS", 0.0)
     async with stage(redis_url, "ada", "ben") as play:
         play.sim.script("connection_reset", on=on, times=None)
 
-        for _ in range(2 * FAULTS):
+        for _ in range(FAULTS):
             assert (await play.client.post(path, json=body)).status_code == 502
 
         assert len(play.sim.turns) == 0

@@ -38,7 +38,7 @@ SCARCE_PERCENT = 95
 KNOWN_SECONDS = 90
 """How soon every gateway knows it: half a minute, and longer on a busy machine."""
 ENOUGH_SECONDS = 120
-DYING_SECONDS = 0.5
+DYING_SECONDS = 2.0
 """How soon an answer is counted, on a busy machine."""
 LATE_SECONDS = 0.5
 """How much later than the gateway the backend may notice that an answer is not wanted any more."""
