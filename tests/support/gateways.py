@@ -21,6 +21,7 @@ from codex_proapi.commons.api_keys.store import ApiKey, KeyStore
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.codex.claims import claims_of_login
 from codex_proapi.commons.http.server import HttpServer, configure
+from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LogEntry, LogStream
 from codex_proapi.gateway.app import Gateway, build
@@ -205,7 +206,12 @@ class Stage:
             known = lists._kept.keys() & tracker._known.keys() | tracker._poll._failures.keys()
             return bool(tracker.revision and known >= gateway.stores.view.accounts.keys())
 
-        await self.until(polled, AGAIN_SECONDS)
+        deadline = time.monotonic() + AGAIN_SECONDS
+        while not polled():
+            assert time.monotonic() < deadline, "the accounts were not asked for models and quota"
+            with contextlib.suppress(StoreUnavailable):
+                await tracker.ask()  # the gateway's own rounds ask one account every five seconds
+            await asyncio.sleep(0.01)
 
     async def until(self, condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until something is so."""
