@@ -1,4 +1,6 @@
-"""`make bench`: gateways beside a direct connection, and nginx where it is installed.
+"""`make bench`: gateways beside a direct connection, nginx where it is installed, and codex-proapi.
+
+The latter if PROAPI_FOLDER names it (`npm install codex-proapi`, then `…/node_modules/codex-proapi`).
 
 Prints one table: CPU, added latency, connections opened upstream and memory of the proxy process for
 the shapes of real traffic. One process each, everything on this machine, so quote ratios, not absolute

@@ -6,6 +6,7 @@ shares of slots, and a log line for each request.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -48,6 +49,17 @@ http {{
   }}
 }}
 """
+
+PROAPI_UPSTREAM = """
+const fetched = globalThis.fetch;
+console.error = () => {};
+globalThis.fetch = (url, options) => fetched(url.replace("https://chatgpt.com", process.env.UPSTREAM), options);
+"""
+"""codex-proapi has the backend's address as a constant; loaded before it, this puts the benchmark's in its place.
+
+It prints a stack for each body that is too large for it, which nobody needs here.
+"""
+PROAPI = "codex-proapi"
 
 
 @dataclass(frozen=True)
@@ -134,6 +146,30 @@ class Bench:
             Target("nginx, TLS", tls_port, BACKEND, process, beside="nginx, TLS"),
         ]
 
+    def proapi(self) -> list[Target]:
+        """codex-proapi (Node), which this project replaces, if PROAPI_FOLDER names its folder."""
+        package = os.environ.get("PROAPI_FOLDER")
+        if not package:
+            return []
+        port, data = free_port(), self.folder / "proapi"
+        data.mkdir()
+        accounts = data / "accounts.json"
+        accounts.write_text(
+            json.dumps({"accounts": [{"account_id": "bench", "access_token": "bench"}]})
+        )
+        (data / "upstream.mjs").write_text(PROAPI_UPSTREAM)
+        environment = {
+            "PORT": str(port),
+            "CODEX_ACCOUNTS_FILE": str(accounts),
+            "CODEX_DATA_DIR": str(data),
+            "UPSTREAM": f"http://127.0.0.1:{self.upstream}",
+        }
+        log = self._stack.enter_context((data / "log").open("wb"))
+        command = ["node", "--import", str(data / "upstream.mjs")]
+        command.append(str(pathlib.Path(package).resolve() / "src" / "index.js"))
+        process = self._stack.enter_context(running(command, port, log=log, **environment))
+        return [Target(PROAPI, port, CHAT, process)]
+
     def gateway(
         self,
         *,
@@ -183,7 +219,7 @@ TEAMS = {f"team, {accounts} accounts": accounts for accounts in (20, 200)}
 LEAN = {"lean, chat": CHAT, "lean, responses": RESPONSES, "lean, messages": MESSAGES}
 SOCKETS = {"lean, WebSocket": False, "lean, WebSocket, TLS": True}
 """Gateways that ask the upstream over WebSocket."""
-NAMES = ("direct", "nginx", "nginx, TLS", *LEAN, "lean, TLS", *SOCKETS, *TEAMS)
+NAMES = ("direct", "nginx", "nginx, TLS", PROAPI, *LEAN, "lean, TLS", *SOCKETS, *TEAMS)
 
 
 @contextlib.contextmanager
@@ -194,6 +230,8 @@ def targets(
     with contextlib.ExitStack() as stack:
         bench = Bench(stack, profile=profile)
         found = [Target("direct", bench.upstream, BACKEND, None), *bench.nginx()]
+        if PROAPI in wanted:
+            found += bench.proapi()
         if any(name in wanted for name in LEAN):
             port, process, _ = bench.gateway()
             found += [Target(name, port, path, process) for name, path in LEAN.items()]
