@@ -163,7 +163,7 @@ def test_upstreams_own_id_is_kept_for_its_support(headers: Any, found: Any) -> N
 
 async def test_an_interrupt_that_a_redis_call_has_lost_ends_the_exchange_all_the_same() -> None:
     scene = Scene([a_lease("acc_a")], ["yes"])
-    scene.exchange._interrupted = True
+    scene.exchange.interrupted = True
 
     with pytest.raises(asyncio.CancelledError):
         await scene.dispatch()

@@ -64,7 +64,7 @@ class Scene:
 async def test_a_whole_exchange_is_told_in_one_record() -> None:
     scene = Scene()
     exchange = scene.exchange
-    exchange.identify(ApiKey(id="key_1", name="mine"))
+    exchange.key = ApiKey(id="key_1", name="mine")
     exchange.note_translation(
         TranslatedRequest(
             request=a_request(),
@@ -81,18 +81,17 @@ async def test_a_whole_exchange_is_told_in_one_record() -> None:
             ),
         )
     )
-    first = exchange.begin(a_lease("acc_a"))
+    exchange.begin(a_lease("acc_a"))
     scene.clock.now = 0.2
     refusal = Refusal(status=429, code="usage_limit_reached", type="usage_limit_reached")
-    first.refuse(refusal, decide(refusal, now=0))
-    second = exchange.begin(a_lease("acc_b", why="next in turn", selection_input=BALLOT))
+    exchange.refuse(refusal, decide(refusal, now=0))
+    exchange.begin(a_lease("acc_b", why="next in turn", selection_input=BALLOT))
     scene.clock.now = 0.5
-    second.commit()
     opening = Opening()
-    exchange.own(opening, "acc_b", "req_up")
+    exchange.commit(opening, "acc_b", "req_up")
     exchange.speak()
     report = ResponseReport()
-    exchange.observe(report)
+    exchange.report = report
     report.tokens = Tokens(input=3, output=2)
     report.answered_model = "gpt-5.5-2026"
     scene.clock.now = 2.0
@@ -246,11 +245,10 @@ async def test_a_settled_exchange_is_not_interrupted() -> None:
 
 async def test_an_answer_that_breaks_off_after_its_commit_point_is_refused_after_all() -> None:
     scene = Scene()
-    attempt = scene.exchange.begin(a_lease("acc_a"))
-    assert repr(attempt) == "<Attempt on acc_a>"
-    attempt.commit()
+    scene.exchange.begin(a_lease("acc_a"))
+    scene.exchange.commit(Opening(), "acc_a")
     broken = Refusal(status=502)
-    attempt.refuse(broken, decide(broken, now=0))
+    scene.exchange.refuse(broken, decide(broken, now=0))
 
     [record] = scene.settled().attempts
 

@@ -125,7 +125,7 @@ async def test_while_an_answer_streams_its_request_is_not_held(redis_url: str, p
             await answer.content.readany()
             [exchange] = replica.gateway.in_flight._exchanges
 
-            assert (exchange.body, exchange._hold.size) == (b"", 0)
+            assert (exchange.body, exchange.hold.size) == (b"", 0)
             held = reachable(exchange._task)
             assert max(len(each) for each in held if isinstance(each, str | bytes)) < size // 2
 

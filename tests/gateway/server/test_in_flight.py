@@ -17,7 +17,7 @@ class Opening:
 def an_exchange(account: str = "", key: ApiKey | None = None) -> Any:
     exchange = Exchange(request_id="req_1", endpoint="chat", at=0.0, readers=(), key=key)
     if account:
-        exchange.own(Opening(), account)
+        exchange.commit(Opening(), account)
     return exchange
 
 

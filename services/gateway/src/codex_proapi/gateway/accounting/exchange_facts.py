@@ -161,35 +161,35 @@ Fact: TypeAlias = (
 )
 
 
-_NOBODY: Final = Identified()
-_NOT_TRANSLATED: Final = Translated(streamed=False, asked_model="", sent_model="")
-_NOT_CHARGED: Final = Charged()
-_NOT_ANSWERED: Final = Answered(account="")
-_NOT_REPORTED: Final = Reported()
-_NOT_ESTIMATED: Final = Estimated(tokens=0)
-_NOT_CLASSIFIED: Final = Classified(work_class="", outcome="")
+_NOTHING: Final[dict[type[Fact], Fact]] = {
+    Identified: Identified(),
+    Translated: Translated(streamed=False, asked_model="", sent_model=""),
+    Classified: Classified(work_class="", outcome=""),
+    Estimated: Estimated(tokens=0),
+    Charged: Charged(),
+    Answered: Answered(account=""),
+    Reported: Reported(),
+}
+"""What holds where nothing was noted."""
 
 
 def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> ExchangeRecord:
-    """Fold the facts of an exchange into its record.
-
-    Args:
-        opened: the first fact.
-        facts: the others, in their order.
-        settled_at: when the exchange was settled.
-    """
-    # Facts have no subclasses: each is found under its own type.
-    latest: dict[type[Fact], Any] = {type(fact): fact for fact in facts}
-    first: dict[type[Fact], Any] = {type(fact): fact for fact in reversed(facts)}
-    key: Identified = latest.get(Identified, _NOBODY)
-    request: Translated = latest.get(Translated, _NOT_TRANSLATED)
-    charged: Charged = latest.get(Charged, _NOT_CHARGED)
-    answered: Answered = latest.get(Answered, _NOT_ANSWERED)
-    report: Reported = latest.get(Reported, _NOT_REPORTED)
-    estimate: Estimated = latest.get(Estimated, _NOT_ESTIMATED)
-    work: Classified = latest.get(Classified, _NOT_CLASSIFIED)
-    spoke: Spoke | None = first.get(Spoke)
-    ended: Ended = first.get(Ended) or Ended(ending=Ending.BROKEN if spoke else Ending.REFUSED)
+    """Fold the facts of an exchange into its record: the first, and the others in their order."""
+    # Facts have no subclasses: each is found under its own type. Of several the latest counts, of
+    # words and ends the first.
+    latest: dict[type[Fact], Any] = {**_NOTHING, **dict(zip(map(type, facts), facts, strict=True))}
+    first = dict(zip(map(type, reversed(facts)), reversed(facts), strict=True))
+    key: Identified = latest[Identified]
+    request: Translated = latest[Translated]
+    charged: Charged = latest[Charged]
+    answered: Answered = latest[Answered]
+    report: Reported = latest[Reported]
+    spoke: Any = first.get(Spoke)
+    ended: Any = first.get(Ended) or Ended(ending=Ending.BROKEN if spoke else Ending.REFUSED)
+    asked, effort, tier = _printable(request.asked_model, request.effort, request.service_tier)
+    attempts, waited = _attempts(opened, facts, settled_at)
+    model, stands_for = report.answered_model, request.reserve_of
+    unreported = report.tokens is None and answered.account
     return ExchangeRecord(
         request_id=opened.request_id,
         at=opened.at,
@@ -197,29 +197,30 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         streamed=request.streamed,
         key_id=key.key_id,
         key_name=key.key_name,
-        asked_model=_printable(request.asked_model),
+        asked_model=asked,
         sent_model=request.sent_model,
         fallback=request.fallback,
-        small_work=work.work_class,
-        small_work_outcome=work.outcome,
-        effort=_printable(request.effort),
-        service_tier=_printable(request.service_tier),
-        answered_model=_answered_model(request, report),
-        substituted=_is_substituted(request, report.answered_model),
+        small_work=latest[Classified].work_class,
+        small_work_outcome=latest[Classified].outcome,
+        effort=effort,
+        service_tier=tier,
+        # Of a reserve the model that it serves, by which usage is counted and priced.
+        answered_model=stands_for if stands_for and model == RESERVE else model,
+        substituted=is_substitution(request.sent_model, model, stands_for=stands_for),
         account=answered.account,
-        attempts=_attempts(facts, settled_at),
-        waited_ms=_waited(opened, facts, settled_at),
-        selection_inputs=tuple([f.selection_input for f in facts if isinstance(f, Attempted)]),
+        attempts=attempts,
+        waited_ms=waited,
+        selection_inputs=tuple([f.selection_input for f in facts if type(f) is Attempted]),
         tokens=report.tokens or Tokens(),
-        estimated=_estimated(estimate, answered, report),
+        estimated=latest[Estimated].tokens + report.events if unreported else 0,
         drawn_at=charged.drawn_at,
         drawn_tokens=charged.drawn_tokens if charged.drawn_at else 0,
         drawn_cost=charged.drawn_cost if charged.drawn_at else 0,
         fair_share_charge=charged.fair_share_charge,
         fair_share_weight=charged.fair_share_weight,
         # At least one millisecond: 0 means that there was no first byte.
-        first_byte_ms=max(1, _milliseconds(opened.began, spoke.at)) if spoke else 0,
-        total_ms=_milliseconds(opened.began, settled_at),
+        first_byte_ms=max(1, round((spoke.at - opened.began) * 1000)) if spoke else 0,
+        total_ms=round((settled_at - opened.began) * 1000),
         silence_seconds=report.silence_seconds,
         ending=ended.ending,
         status=ended.status or _status_of(ended.ending, spoke),
@@ -232,59 +233,46 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
     )
 
 
-def _attempts(facts: Sequence[Fact], settled_at: float) -> tuple[AttemptRecord, ...]:
-    """The attempts, each with its last outcome; one without any was abandoned."""
-    attempts: list[tuple[Attempted, AttemptEnded | None]] = []
-    for fact in facts:
-        if isinstance(fact, Attempted):
-            attempts.append((fact, None))
-        elif isinstance(fact, AttemptEnded) and attempts:
-            attempts[-1] = attempts[-1][0], fact
-    following = [*(begun.account for begun, _ in attempts[1:]), ""]
-    return tuple(
-        _attempt(
-            begun,
-            outcome or AttemptEnded(at=settled_at, verdict="abandoned"),
-            repaired=begun.account == after,
-        )
-        for (begun, outcome), after in zip(attempts, following, strict=False)
-    )
+def _attempts(
+    opened: Opened, facts: Sequence[Fact], settled_at: float
+) -> tuple[tuple[AttemptRecord, ...], int]:
+    """The attempts, each with its last outcome, and the milliseconds before and between them.
 
-
-def _waited(opened: Opened, facts: Sequence[Fact], settled_at: float) -> int:
-    """Milliseconds before and between attempts; all of them where none was made."""
+    An attempt without any outcome was abandoned; where none was made, all was waiting.
+    """
+    begun: list[Attempted] = []
+    outcomes: list[AttemptEnded] = []
     since: float | None = opened.began
-    waited, attempted = 0.0, False
+    waited = 0.0
     for fact in facts:
-        if isinstance(fact, Attempted) and since is not None:
-            waited, since, attempted = waited + fact.at - since, None, True
-        elif isinstance(fact, AttemptEnded):
+        if type(fact) is Attempted:
+            if since is not None:
+                waited, since = waited + fact.at - since, None
+            begun.append(fact)
+            outcomes.append(AttemptEnded(at=settled_at, verdict="abandoned"))
+        elif type(fact) is AttemptEnded:
             since = fact.at
-    if not attempted:
+            outcomes[-1:] = [fact] if begun else []
+    if not begun:
         waited = settled_at - opened.began
-    return max(0, round(waited * 1000))
-
-
-def _attempt(begun: Attempted, outcome: AttemptEnded, *, repaired: bool) -> AttemptRecord:
-    return AttemptRecord(
-        account=begun.account,
-        verdict=outcome.verdict,
-        choice=begun.choice,
-        why=begun.why,
-        status=outcome.status,
-        code=outcome.code,
-        cause=outcome.cause,
-        message=outcome.message,
-        repair=outcome.repair if repaired else "",
-        milliseconds=_milliseconds(begun.at, outcome.at),
-    )
-
-
-def _estimated(estimate: Estimated, answered: Answered, report: Reported) -> int:
-    """Estimated tokens of an answer that ended before its usage; 0 if known or not answered."""
-    if report.tokens is not None or not answered.account:
-        return 0
-    return estimate.tokens + report.events
+    attempts = []
+    for index, (attempt, outcome) in enumerate(zip(begun, outcomes, strict=True), start=1):
+        repaired = index < len(begun) and begun[index].account == attempt.account
+        attempts.append(
+            AttemptRecord(
+                account=attempt.account,
+                verdict=outcome.verdict,
+                choice=attempt.choice,
+                why=attempt.why,
+                status=outcome.status,
+                code=outcome.code,
+                cause=outcome.cause,
+                message=outcome.message,
+                repair=outcome.repair if repaired else "",
+                milliseconds=round((outcome.at - attempt.at) * 1000),
+            )
+        )
+    return tuple(attempts), max(0, round(waited * 1000))
 
 
 def _status_of(ending: Ending, spoke: Spoke | None) -> int:
@@ -294,21 +282,9 @@ def _status_of(ending: Ending, spoke: Spoke | None) -> int:
     return CLIENT_LEFT if ending is Ending.ABANDONED else NO_STATUS
 
 
-def _milliseconds(start: float, end: float) -> int:
-    return round((end - start) * 1000)
-
-
-def _printable(model: str) -> str:
-    """A model name from a client without unprintable characters, at most MODEL_LENGTH long."""
-    cut = model[:MODEL_LENGTH]
-    return cut if cut.isprintable() else "".join(filter(str.isprintable, cut))
-
-
-def _answered_model(request: Translated, report: Reported) -> str:
-    """The model that answered: of a reserve the one that it serves, by which usage is counted and priced."""
-    served = request.reserve_of and report.answered_model == RESERVE
-    return request.reserve_of if served else report.answered_model
-
-
-def _is_substituted(request: Translated, answered: str) -> bool:
-    return is_substitution(request.sent_model, answered, stands_for=request.reserve_of)
+def _printable(*texts: str) -> Sequence[str]:
+    """Texts of a client without unprintable characters, each at most MODEL_LENGTH long."""
+    joined = "".join(texts)
+    if len(joined) <= MODEL_LENGTH and joined.isprintable():
+        return texts
+    return ["".join(filter(str.isprintable, text[:MODEL_LENGTH])) for text in texts]

@@ -190,7 +190,7 @@ class Dispatcher:
             if lease_request.tied and not lease.is_affine:
                 self._ledger.tie_tentatively(lease_request.tied, lease.account.id)
                 self._selector.note_tie(lease_request.tied, lease.account.id, tentative=True)
-            committed = await self._ask(AccountTry(state), lease, exchange)
+            committed = await self._ask(AccountTry(state, exchange), lease, exchange)
             if committed is not None:
                 return committed
 
@@ -231,13 +231,13 @@ class Dispatcher:
             _check(exchange)
             if not self._selector.may_begin(held, account_try.state.lease_request):
                 return None  # its owner's terms have closed it since it was leased
-            attempt = account_try.begin(exchange.begin(held), model=sent.meant_model, lease=held)
+            exchange.begin(held)
+            account_try.begin(model=sent.meant_model, lease=held)
             transport = choose_transport(self._transports, route=sent.route)
             answer = await self.context.open(transport, prepared, account_try.state.silence)
             if not isinstance(answer, Refusal):
                 # Owned before anything is awaited, so that settling closes it if the client disconnects.
-                exchange.own(answer, held.account.id, request_id_of(answer.headers))
-                attempt.commit()
+                exchange.commit(answer, held.account.id, request_id_of(answer.headers))
                 await self._record_substitution(account_try)
                 await self._record_forbidden(account_try.state, answered=held.account.id)
                 committed = Committed(opening=answer, lease=held, account_try=account_try)
@@ -265,8 +265,7 @@ class Dispatcher:
         state = account_try.state
         model = state.dispatch_request.lease_request.model
         decision = self.context.decide(refusal, account_try, model=model)
-        if account_try.attempt is not None:
-            account_try.attempt.refuse(refusal, decision)
+        account_try.exchange.refuse(refusal, decision)
         state.refusals.append((refusal, decision))
         state.note_limit(decision, now=self.context.clock())
         self.context.observe_refusal(decision, refusal, state)
@@ -378,7 +377,7 @@ class Dispatcher:
                 client_headers=headers,
                 turn_state=bool(token),
             ),
-            await encoded(request, size=exchange.body_bytes),
+            await encoded(request, size=exchange.hold.size),
             new_connection=Change.NEW_CONNECTION in account_try.changes,
             route=request.route,
             owner=asked.owner(lease),

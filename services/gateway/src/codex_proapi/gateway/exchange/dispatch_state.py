@@ -37,7 +37,7 @@ from codex_proapi.gateway.upstream.transport import (
 )
 
 if TYPE_CHECKING:
-    from codex_proapi.gateway.exchange.exchange import Attempt
+    from codex_proapi.gateway.exchange.exchange import Exchange
     from codex_proapi.gateway.policy.final_error import Refused
 
 
@@ -257,20 +257,18 @@ class Substitution(msgspec.Struct, frozen=True):
 class AccountTry:
     """The attempts of one dispatch on one account, each after the first with a change."""
 
-    def __init__(self, state: DispatchState) -> None:
+    def __init__(self, state: DispatchState, exchange: "Exchange") -> None:
         self.state = state
+        self.exchange = exchange
         self.changes = set(state.changes)
-        self.attempt: Attempt | None = None
         self.substitution: Substitution | None = None
         """Seen in the latest attempt."""
         self._expected: tuple[str, Lease] | None = None
 
-    def begin(self, attempt: "Attempt", *, model: str, lease: Lease) -> "Attempt":
+    def begin(self, *, model: str, lease: Lease) -> None:
         """Begin an attempt: this model is sent, on this lease."""
-        self.attempt = attempt
         self._expected = model, lease
         self.substitution = None
-        return attempt
 
     def other_model(self, answered: str) -> Refusal | None:
         """Note that another model answers; gives the refusal that drops its answer.
@@ -304,8 +302,9 @@ class AccountTry:
 
     def give_up(self, refusal: Refusal, decision: RetryDecision) -> None:
         """Record that no attempt follows a refusal, whatever the retry table had in mind."""
-        if self.attempt is not None and decision.verdict is not Verdict.GIVE_UP:
-            self.attempt.refuse(refusal, msgspec.structs.replace(decision, verdict=Verdict.GIVE_UP))
+        if decision.verdict is not Verdict.GIVE_UP:
+            final = msgspec.structs.replace(decision, verdict=Verdict.GIVE_UP)
+            self.exchange.refuse(refusal, final)
 
     def __repr__(self) -> str:
         return f"<AccountTry with {len(self.changes)} changes>"

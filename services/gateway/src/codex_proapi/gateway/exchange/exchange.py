@@ -68,49 +68,6 @@ class UpstreamHead(msgspec.Struct, frozen=True):
     """By lower-case name."""
 
 
-class Attempt:
-    """One request to the backend within an exchange, on one lease."""
-
-    __slots__ = ("_account", "_clock", "_note")
-
-    def __init__(
-        self, lease: "Lease", clock: Callable[[], float], note: Callable[[Fact], None]
-    ) -> None:
-        self._account = lease.account.id
-        self._clock = clock
-        self._note = note
-        note(
-            Attempted(
-                at=clock(),
-                account=lease.account.id,
-                choice=lease.basis.value,
-                why=lease.why,
-                selection_input=lease.selection_input,
-            )
-        )
-
-    def __repr__(self) -> str:
-        return f"<Attempt on {self._account}>"
-
-    def commit(self) -> None:
-        """Note that the answer reached its commit point."""
-        self._note(AttemptEnded(at=self._clock(), verdict="committed", status=200))
-
-    def refuse(self, refusal: Refusal, decision: RetryDecision) -> None:
-        """Note a refusal and the decision that followed it; replaces an earlier outcome."""
-        self._note(
-            AttemptEnded(
-                at=self._clock(),
-                verdict=decision.verdict.value,
-                status=refusal.status,
-                code=refusal.code[:64],
-                cause=refusal.cause[:96],
-                message=words_of(refusal),
-                repair=(decision.change or ""),
-            )
-        )
-
-
 class Exchange:
     """One request while it is under way.
 
@@ -146,102 +103,66 @@ class Exchange:
         self._task = asyncio.current_task()
         self.body = b""
         """The client's body, until the request is admitted; then empty."""
-        self._hold = hold or BodyHold()
-        self.key: ApiKey | None = None
-        """The client's key; None in open mode."""
+        self.hold = hold or BodyHold()
+        """The request's share of the body budget: its body and the stored items that it names."""
+        self.key = key
+        """The client's key by its current terms; None in open mode."""
         self.claims = Claims()
         """The claims on the client's key."""
         self.estimate = 0
-        """Estimated input tokens."""
+        """Estimated input tokens; 0 before they are known."""
         self.account = ""
         """Id of the account whose answer reached its commit point; empty before."""
-        self._upstream_head = UpstreamHead()
-        self._report: ResponseReport | None = None
+        self.upstream_head = UpstreamHead()
+        """Headers of the latest upstream response, known before its first event."""
+        self.report: ResponseReport | None = None
+        """What the current translator has seen of the answer."""
+        self.interrupted = False
+        """Whether `interrupt` has ended it."""
+        self.interruption: GatewayError | None = None
+        """The client's error after an interruption; None if the client disconnected."""
+        self.settled = False
+        """Whether it is settled."""
         self._stored_bytes = 0
         self._events = 0
         self._silence_seconds = 0
         self._opening: Closable | None = None
-        self._interruption: GatewayError | None = None
-        self._ended = self._interrupted = self._spoken = self._settled = False
-        self.identify(key)
+        self._ended = self._spoken = False
 
     def __repr__(self) -> str:
         attempts = sum(isinstance(fact, Attempted) for fact in self._facts)
-        state = "settled" if self._settled else f"{attempts} attempts"
+        state = "settled" if self.settled else f"{attempts} attempts"
         return f"<Exchange {self.request_id} {state}>"
-
-    @property
-    def upstream_head(self) -> UpstreamHead:
-        """Headers of the latest upstream response, known before its first event."""
-        return self._upstream_head
-
-    @property
-    def report(self) -> "ResponseReport | None":
-        """What the current translator has seen of the answer."""
-        return self._report
-
-    @property
-    def settled(self) -> bool:
-        """Whether it is settled."""
-        return self._settled
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether `interrupt` has ended it."""
-        return self._interrupted
-
-    @property
-    def interruption(self) -> GatewayError | None:
-        """The client's error after an interruption; None if the client disconnected."""
-        return self._interruption
-
-    def receive(self, body: bytes) -> None:
-        """Take the client's body, which is kept until `release_body`."""
-        self.body = body
-
-    @property
-    def body_bytes(self) -> int:
-        """Bytes of the client's body and of stored items it names, until the request is forgotten."""
-        return self._hold.size
 
     def body_turn(self) -> AbstractAsyncContextManager[None]:
         """The next turn at a thread that works on its body."""
-        return self._hold.turn()
+        return self.hold.turn()
 
     def hold_stored(self, size: int) -> None:
         """Take the bytes of stored items that the request names from the body budget.
 
         In place of those of an earlier translation. Raises Overloaded.
         """
-        self._hold.release(self._stored_bytes)
+        self.hold.release(self._stored_bytes)
         self._stored_bytes = 0
-        self._hold.take(size)
+        self.hold.take(size)
         self._stored_bytes = size
-
-    def release_body(self) -> None:
-        """Drop the body once the request is admitted: it will not be translated again."""
-        self.body = b""
 
     def forget_request(self) -> None:
         """Drop the body, and release the request's share of the body budget."""
         self.body = b""
-        self._hold.release()
-
-    def identify(self, key: "ApiKey | None") -> None:
-        """Note the client's key by its current terms."""
-        self.key = key
-        if key is not None:
-            self._facts.append(Identified(key_id=key.id, key_name=key.name))
+        self.hold.release()
 
     def note_translation(self, translated: "TranslatedRequest") -> None:
         """Note the translated request."""
+        effort, tier = translated.request.reasoning.get("effort"), translated.request.service_tier
         self._facts.append(
             Translated(
                 streamed=translated.stream,
                 asked_model=translated.replaces or translated.asked_model,
                 fallback=bool(translated.replaces) and not translated.small_work,
-                effort=_text(translated.request.reasoning.get("effort")),
-                service_tier=_text(translated.request.service_tier),
+                effort=effort if isinstance(effort, str) else "",
+                service_tier=tier if isinstance(tier, str) else "",
                 sent_model=translated.request.model,
                 reserve_of=translated.request.reserve_of,
                 dropped=translated.dropped,
@@ -257,39 +178,53 @@ class Exchange:
         named = redacted(model[:MODEL_LENGTH])  # anything may stand where a model should
         self._facts.append(Translated(streamed=streamed, asked_model=named, sent_model=""))
 
-    def note_estimate(self, tokens: int) -> None:
-        """Note the estimated input tokens."""
-        self.estimate = tokens
-        self._facts.append(Estimated(tokens))
-
     def claim(self, claims: Claims) -> None:
         """Set the claims on the client's key; what they have charged is noted on settlement."""
         self.claims = claims
 
-    def begin(self, lease: "Lease") -> Attempt:
+    def begin(self, lease: "Lease") -> None:
         """Begin an attempt on a lease."""
-        return Attempt(lease, self._clock, self._facts.append)
+        self._facts.append(
+            Attempted(
+                at=self._clock(),
+                account=lease.account.id,
+                choice=lease.basis.value,
+                why=lease.why,
+                selection_input=lease.selection_input,
+            )
+        )
+
+    def refuse(self, refusal: Refusal, decision: RetryDecision) -> None:
+        """Note that the latest attempt was refused, and what followed; replaces an earlier outcome."""
+        self._facts.append(
+            AttemptEnded(
+                at=self._clock(),
+                verdict=decision.verdict.value,
+                status=refusal.status,
+                code=refusal.code[:64],
+                cause=refusal.cause[:96],
+                message=words_of(refusal),
+                repair=(decision.change or ""),
+            )
+        )
 
     def note_head(self, account_id: str, headers: Mapping[str, str]) -> None:
         """Note the headers of an upstream response, before its first event."""
-        self._upstream_head = UpstreamHead(account_id, headers)
+        self.upstream_head = UpstreamHead(account_id, headers)
 
-    def own(self, opening: Closable, account: str, upstream_request_id: str = "") -> None:
-        """Take over a committed upstream stream: settling closes it in any case."""
+    def commit(self, opening: Closable, account: str, upstream_request_id: str = "") -> None:
+        """Take over the stream of the latest attempt, which is committed: settling closes it."""
         self._opening = opening
         self.account = account
-        self._facts.append(
+        self._facts += (
             Answered(
                 account=account,
                 upstream_request_id=upstream_request_id,
                 transport=getattr(opening, "transport", "http"),
                 transport_why=getattr(opening, "way", ""),
-            )
+            ),
+            AttemptEnded(at=self._clock(), verdict="committed", status=200),
         )
-
-    def observe(self, report: "ResponseReport") -> None:
-        """Set the report of the current translator; it is noted on settlement."""
-        self._report = report
 
     def count_events(self, count: int) -> None:
         """Count events received from upstream."""
@@ -318,51 +253,50 @@ class Exchange:
         Args:
             reason: the client's error; None if the client disconnected.
         """
-        if self._ended or self._task is None or self._interrupted:
+        if self._ended or self._task is None or self.interrupted:
             return
-        self._interrupted = True
-        self._interruption = reason
+        self.interrupted = True
+        self.interruption = reason
         if reason is None:
             self.end(Ending.ABANDONED)
         self._task.cancel()
 
     def settle(self) -> None:
         """Close the upstream stream and pass the record to the readers; only the first call counts."""
-        if self._settled:
+        if self.settled:
             return
-        self._settled = True
+        self.settled = True
         self._task = None
         self.forget_request()
         if self._opening is not None:
             self._opening.close()
-        facts = [*self._facts, self._charged(), self._reported()]
-        record = record_of(self._opened, facts, settled_at=self._clock())
+        self._facts += self._last_facts()
+        record = record_of(self._opened, self._facts, settled_at=self._clock())
         for read in self._readers:
             try:
                 read(record)
             except Exception:
                 log.exception("settlement.failed", reader=repr(read))
 
-    def _charged(self) -> Charged:
+    def _last_facts(self) -> tuple[Fact, ...]:
+        """What is known in the end of the key, of what it was charged, and of the answer."""
+        key, report = self.key, self.report
         charge, share = self.claims.charge, self.claims.fair_share
         shared = share is not None and share.charged
-        return Charged(
-            drawn_at=charge.drawn_at if charge else 0,
-            drawn_tokens=charge.tokens if charge else 0,
-            drawn_cost=charge.cost if charge else 0,
-            fair_share_charge=share.charge if share and shared else 0,
-            fair_share_weight=share.weight if share and shared else 0.0,
+        return (
+            Identified(key_id=key.id, key_name=key.name) if key is not None else Identified(),
+            Estimated(self.estimate),
+            Charged(
+                drawn_at=charge.drawn_at if charge else 0,
+                drawn_tokens=charge.tokens if charge else 0,
+                drawn_cost=charge.cost if charge else 0,
+                fair_share_charge=share.charge if share and shared else 0,
+                fair_share_weight=share.weight if share and shared else 0.0,
+            ),
+            Reported(
+                answered_model=report.answered_model if report else "",
+                tokens=report.tokens if report else None,
+                events=self._events,
+                silence_seconds=self._silence_seconds,
+            ),
         )
-
-    def _reported(self) -> Reported:
-        report = self._report
-        return Reported(
-            answered_model=report.answered_model if report else "",
-            tokens=report.tokens if report else None,
-            events=self._events,
-            silence_seconds=self._silence_seconds,
-        )
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

@@ -121,7 +121,7 @@ class RequestHandler:
                 fallback = self._translator.fallback_of(translated, self._exchange.key)
             reserve = "" if fallback else self._reserve_for(translated)
             if not fallback and not translated.small_work and not reserve:
-                self._exchange.release_body()
+                self._exchange.body = b""
             request = DispatchRequest(
                 request=translated.request,
                 lease_request=lease_request,
@@ -156,7 +156,7 @@ class RequestHandler:
         self, translated: TranslatedRequest, pump: ResponsePump, committed: Committed
     ) -> Committed:
         """Drop what an answer that has begun does not need any more; gives what it needs."""
-        self._exchange.release_body()
+        self._exchange.body = b""
         if committed.lost_search:
             pump.note_dropped(SEARCH_TOOL)
         if not translated.stream:

@@ -139,7 +139,7 @@ class RequestTranslator:
         without one as a fallback.
         """
         exchange, catalogue = self._exchange, self._catalogue(instead)
-        exchange.identify(key)
+        exchange.key = key
         options = RequestOptions(
             key_id=key.id if key else "",
             history_mode=_HISTORY_MODES[self._services.options.history_mode],
@@ -173,7 +173,7 @@ class RequestTranslator:
             translated = await self._expanded(translated, options.key_id, stored)
         parts = [exchange.body, *stored]
         counting = partial(estimate, sum(map(len, parts)), translated.request.input)
-        exchange.note_estimate(await work_on(parts, counting, turn=exchange.body_turn))
+        exchange.estimate = await work_on(parts, counting, turn=exchange.body_turn)
         return translated
 
     async def _read(self, work: Callable[[], TranslatedRequest]) -> TranslatedRequest:

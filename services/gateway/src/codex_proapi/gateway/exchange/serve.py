@@ -158,7 +158,7 @@ class ExchangeService:
         """Handle the request; every exception becomes an error response or event."""
         end_watch: Callable[[], None] | None = None
         try:
-            exchange.receive(await request.body())
+            exchange.body = await request.body()
             # No name for the work: it would hold the body for as long as the answer takes.
             await work_on(
                 exchange.body, partial(check_values, exchange.body), turn=request.hold.turn

@@ -57,7 +57,7 @@ class ResponsePump:
             created=int(self._services.clock()),
             own_quota=key is not None and key.limits.budgeted,
         )
-        self._exchange.observe(translator.report)
+        self._exchange.report = translator.report
         self._writer.begin(
             translator,
             streams=translated.stream,
