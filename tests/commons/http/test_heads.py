@@ -1,7 +1,17 @@
 import httptools
 import pytest
 
-from codex_proapi.commons.http.connection.heads import read_framing, read_url, response_head
+from codex_proapi.commons.http.connection.heads import (
+    Framing,
+    Header,
+    HeadRefused,
+    RequestHead,
+    read_framing,
+    read_head,
+    response_head,
+)
+
+HOST: Header = (b"host", b"gateway")
 
 
 def test_a_head_has_the_headers_in_their_order() -> None:
@@ -49,7 +59,7 @@ def test_what_would_begin_another_header_or_end_the_head_is_refused(
 def test_headers_say_how_a_body_ends(
     headers: list[tuple[bytes, bytes]], framing: tuple[bool | None, int, bool]
 ) -> None:
-    assert tuple(read_framing(headers)) == framing
+    assert read_framing(headers) == Framing(*framing)
 
 
 @pytest.mark.parametrize(
@@ -62,11 +72,49 @@ def test_headers_say_how_a_body_ends(
     ],
 )
 def test_a_url_is_path_and_query(url: bytes, parts: tuple[str, bytes, bytes]) -> None:
-    assert read_url(url) == parts
-    assert read_url(url) == parts  # also when it is remembered
+    for _ in range(2):  # also when it is remembered
+        head = read_head(b"GET", url, "1.1", [HOST], None)
+        assert (head.path, head.raw_path, head.query) == parts
 
 
 @pytest.mark.parametrize("url", [b"no url", b"/\xff"])
 def test_what_is_no_url_is_refused(url: bytes) -> None:
     with pytest.raises((httptools.HttpParserError, UnicodeDecodeError)):
-        read_url(url)
+        read_head(b"GET", url, "1.1", [HOST], None)
+
+
+@pytest.mark.parametrize(
+    ("version", "hosts", "fine"),
+    [
+        ("1.1", [b"gateway"], True),
+        ("1.1", [b""], True),
+        ("1.1", [], False),
+        ("1.1", [b"gateway", b"gateway"], False),
+        ("1.0", [], True),
+        ("1.0", [b"gateway"], True),
+        ("1.0", [b"gateway", b"gateway"], False),
+    ],
+)
+def test_a_request_names_one_host(version: str, hosts: list[bytes], *, fine: bool) -> None:
+    headers = [(b"accept", b"*/*"), *((b"host", host) for host in hosts)]
+    if fine:
+        head = read_head(b"POST", b"/x", version, headers, ("::1", 2))
+        assert head == RequestHead("POST", "/x", b"/x", b"", version, headers, ("::1", 2))
+    else:
+        with pytest.raises(HeadRefused):
+            read_head(b"POST", b"/x", version, headers, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "waits"),
+    [
+        ([], False),
+        ([b"100-Continue"], True),
+        ([b"other"], False),
+        ([b"other", b"100-continue"], True),
+    ],
+)
+def test_a_head_says_whether_its_client_waits_for_100(values: list[bytes], *, waits: bool) -> None:
+    headers = [HOST, *((b"expect", value) for value in values)]
+
+    assert read_head(b"POST", b"/", "1.1", headers, None).expects_continue == waits

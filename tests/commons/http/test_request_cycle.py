@@ -1,6 +1,7 @@
 """One request and its response, beside a connection that only collects."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -52,10 +53,15 @@ def a_cycle(
     method: str = "POST", *, keep_alive: bool = True, expects: bool = False
 ) -> tuple[RequestCycle, Connection]:
     connection = Connection()
-    head = RequestHead(method, "/x", b"/x", b"", "1.1", [], ("127.0.0.1", 1))
-    return RequestCycle(
-        connection, head, keep_alive=keep_alive, expects_continue=expects
-    ), connection
+    head = RequestHead(method, "/x", b"/x", b"", "1.1", [], ("127.0.0.1", 1), expects)
+    return RequestCycle(connection, head, keep_alive=keep_alive), connection
+
+
+async def run(cycle: RequestCycle, answering: Coroutine[Any, Any, None]) -> None:
+    """Have something answer, as the connection does."""
+    task = asyncio.ensure_future(answering)
+    await asyncio.wait([task])
+    cycle.answered(task)
 
 
 HEADERS: list[list[Header]] = [
@@ -126,7 +132,7 @@ async def test_a_header_that_is_none_leaves_room_for_a_500() -> None:
     async def answer() -> None:
         cycle.start(200, [(b"x", b"a\r\nb: c")])
 
-    await cycle.run(answer())
+    await run(cycle, answer())
 
     assert connection.transport.written.startswith(b"HTTP/1.1 500 ")
     assert connection.transport.closed
@@ -139,7 +145,7 @@ async def test_an_application_that_ends_in_the_middle_closes_the_connection() ->
         cycle.start(200, [])
         cycle.write(b"half")
 
-    await cycle.run(answer())
+    await run(cycle, answer())
 
     assert connection.transport.closed
     assert connection.complete == []

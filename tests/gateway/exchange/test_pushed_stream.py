@@ -143,7 +143,7 @@ class Scene:
     def __init__(self, *, direct: bool = True) -> None:
         self.connection = Connection()
         head = RequestHead("POST", "/x", b"/x", b"", "1.1", [], None)
-        self.cycle = RequestCycle(self.connection, head, keep_alive=True, expects_continue=False)
+        self.cycle = RequestCycle(self.connection, head, keep_alive=True)
         self.sent = Sent()
         sink: HttpSink = (
             DirectSink(self.cycle, request_id="req_1", error_body=error_body)

@@ -143,11 +143,6 @@ class ClosingConnection(asyncio.Protocol):
         if self._droppable < 0:
             self.transport.close()
 
-    def _refuse_at_last(self) -> None:
-        """Send the refusal that has waited for the responses before it."""
-        if self._refusal is not None and not self.pipeline:
-            self.refuse(self._refusal)
-
     def _send(self, fault: HttpFault) -> None:
         request_id = make_request_id()
         log.info(

@@ -5,9 +5,11 @@ import urllib.parse
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Final, NamedTuple, TypeAlias
+from itertools import chain
+from typing import Final, TypeAlias
 
 import httptools
+import msgspec
 
 Header: TypeAlias = tuple[bytes, bytes]
 """Name in lower case, and value."""
@@ -25,7 +27,11 @@ _STATUS_LINES: Final = {
 }
 
 
-class RequestHead(NamedTuple):
+class HeadRefused(Exception):
+    """A request's head exceeds a limit, or does not name one host."""
+
+
+class RequestHead(msgspec.Struct, frozen=True):
     """What the head of a request says."""
 
     method: str
@@ -37,9 +43,11 @@ class RequestHead(NamedTuple):
     """Names in lower case."""
     client: tuple[str, int] | None
     """Address and port of the connection's other end."""
+    expects_continue: bool = False
+    """Whether the client waits for `100 Continue` before it sends the body."""
 
 
-class Framing(NamedTuple):
+class Framing(msgspec.Struct, frozen=True):
     """What a response's headers say of its body and its connection."""
 
     chunked: bool | None
@@ -65,28 +73,37 @@ def read_framing(headers: Iterable[Header]) -> Framing:
 
 def response_head(status: int, headers: Sequence[Header]) -> bytes:
     """The bytes of a response's head. Raises ValueError for what cannot stand in a header."""
-    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    lines = b"%b: %b\r\n" * len(headers) % tuple(chain.from_iterable(headers))
     if _LINES.fullmatch(lines) is None or lines.count(b"\n") != len(headers):
         raise ValueError("a response header holds what no header may hold")
     begun = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n".encode()
     return b"%b%b\r\n" % (begun, lines)
 
 
-def names_one_host(version: str, headers: Iterable[Header]) -> bool:
-    """Whether a request has as many `host` headers as it must (RFC 9112, 3.2).
+def read_head(
+    method: bytes, url: bytes, version: str, headers: list[Header], client: tuple[str, int] | None
+) -> RequestHead:
+    """Read a request's head. Raises HeadRefused, and HttpParserError for what is no URL.
 
-    One, even an empty one; HTTP/1.0 needs none, and some health checkers send none.
+    It must have one `host`, even an empty one (RFC 9112, 3.2); HTTP/1.0 needs none, and some health
+    checkers send none.
     """
-    hosts = len([1 for name, _ in headers if name == b"host"])
-    return hosts == 1 or (hosts == 0 and version == "1.0")
-
-
-def read_url(url: bytes) -> tuple[str, bytes, bytes]:
-    """Path, the path as it was sent, and query. Raises HttpParserError for what is no URL."""
-    return _remembered(url) if len(url) <= REMEMBERED_URL else _parsed(url)
+    hosts, expects_continue = 0, False
+    for name, value in headers:
+        if name == b"host":
+            hosts += 1
+        elif name == b"expect" and value.lower() == b"100-continue":
+            expects_continue = True
+    if hosts != 1 and (hosts or version != "1.0"):
+        raise HeadRefused
+    path, raw_path, query = _remembered(url) if len(url) <= REMEMBERED_URL else _parsed(url)
+    return RequestHead(
+        method.decode("ascii"), path, raw_path, query, version, headers, client, expects_continue
+    )
 
 
 def _parsed(url: bytes) -> tuple[str, bytes, bytes]:
+    """Path, the path as it was sent, and query."""
     parts = httptools.parse_url(url)
     path = parts.path.decode("ascii")
     return urllib.parse.unquote(path) if "%" in path else path, parts.path, parts.query or b""

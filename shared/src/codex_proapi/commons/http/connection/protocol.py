@@ -6,6 +6,7 @@ end; what a request and its response are is in `request_cycle`.
 """
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias, cast
 
@@ -15,9 +16,9 @@ from uvicorn.server import ServerState
 
 from codex_proapi.commons.http.connection.heads import (
     Header,
+    HeadRefused,
     RequestHead,
-    names_one_host,
-    read_url,
+    read_head,
 )
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
 from codex_proapi.commons.http.connection.sweep import SweptConnection
@@ -40,10 +41,6 @@ BODY_HIGH_WATER: Final = 64 * 1024
 
 DirectHandler: TypeAlias = Callable[[RequestCycle], Coroutine[Any, Any, None] | None]
 """Gives what answers a request without ASGI; None for a request that the application answers."""
-
-
-class HeadRefused(Exception):
-    """A request's head exceeds a limit, or does not name one host."""
 
 
 def no_direct_handler(_: RequestCycle) -> None:
@@ -159,19 +156,9 @@ class HttpProtocol(SweptConnection):
         self._quiet_sweeps = 0
         parser, headers, before = self._parser, self._headers, self.cycle
         version, method = parser.get_http_version(), parser.get_method()
-        path, raw_path, query = read_url(self._url)
-        if not names_one_host(version, headers):
-            raise HeadRefused
-        head = RequestHead(
-            method.decode("ascii"), path, raw_path, query, version, headers, self.client
-        )
-        cycle = self.cycle = RequestCycle(
-            self,
-            head,
-            keep_alive=version != "1.0" and parser.should_keep_alive() and not self._leaving,
-            expects_continue=b"100-continue"
-            in [value.lower() for name, value in headers if name == b"expect"],
-        )
+        head = read_head(method, self._url, version, headers, self.client)
+        keep_alive = version != "1.0" and parser.should_keep_alive() and not self._leaving
+        cycle = self.cycle = RequestCycle(self, head, keep_alive=keep_alive)
         # HTTP/1.0 knows no upgrade (RFC 9110, 7.8): such a request is answered like any other.
         self._upgrade_offered = (
             version != "1.0" and parser.should_upgrade() and offers_websocket(method, headers)
@@ -199,16 +186,14 @@ class HttpProtocol(SweptConnection):
     def _answer(self, cycle: RequestCycle) -> None:
         """Start the task that answers a request."""
         self._answering = cycle
-        direct = None if self._upgrade_offered else self.direct(cycle)
-        running = (
-            cycle.run_asgi(self._app, self._scope(cycle.head))
-            if direct is None
-            else cycle.run(direct)
-        )
-        tasks = self._server_state.tasks
-        task = self.loop.create_task(running)
+        answering = None if self._upgrade_offered else self.direct(cycle)
+        if answering is None:
+            answering = cycle.run_asgi(self._app, self._scope(cycle.head))
+        tasks, context = self._server_state.tasks, contextvars.copy_context()
+        task = self.loop.create_task(answering, context=context)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        task.add_done_callback(cycle.answered, context=context)  # it may log
 
     def _scope(self, head: RequestHead) -> dict[str, Any]:
         """ASGI's scope."""
@@ -241,11 +226,13 @@ class HttpProtocol(SweptConnection):
             return
         if self.pipeline:
             self._answer(self.pipeline.pop(0))
-        self._refuse_at_last()
-        self.resume_reading()
+        if self._refusal is not None and not self.pipeline:
+            self.refuse(self._refusal)  # it has waited for the responses before it
+        if self._read_paused:
+            self.resume_reading()
         if self._leaving and cycle.keep_alive:
             self._linger()
-        if cycle.more_body and cycle.expects_continue:
+        if cycle.more_body and cycle.head.expects_continue:
             self.transport.close()  # it may wait for `100 Continue` and never send its body
 
     # What the transport calls.
@@ -272,27 +259,24 @@ class HttpProtocol(SweptConnection):
             return
         self._head_began = self._body_came = False
         try:
-            self._feed(data)
+            if self._upgrade_body is None:
+                self._parser.feed_data(data)
+            else:
+                self._take_upgrade_body(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._stop_at_upgrade(data[offer.args[0] :])
         except httptools.HttpParserError:
             self.refuse(self._fault)
-        if not (self._discards or self._refusal or self.transport.is_closing()):
+        cycle = self.cycle
+        if cycle is None or cycle.more_body or self._in_head:
             self._weigh_unfinished(len(data))
-
-    def _feed(self, data: bytes) -> None:
-        if self._upgrade_body is not None:
-            self._take_upgrade_body(data)
-            return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            rest = data[offer.args[0] :]
-            self._refuse_upgrade(rest)
-            if self._upgrade_offered:
-                self._after_offer = rest
-                self.pause_reading()  # until the application has taken or refused it
+        else:
+            self._framing_bytes = 0
 
     def _weigh_unfinished(self, size: int) -> None:
         """Count bytes of which the parser has told nothing: it keeps them until it does."""
+        if self._discards or self._refusal or self.transport.is_closing():
+            return
         if self._in_head:
             if not self._head_began:
                 self._head_bytes += size
@@ -348,6 +332,17 @@ class HttpProtocol(SweptConnection):
             await self._writable.wait()
 
     # An offered upgrade.
+
+    def _stop_at_upgrade(self, rest: bytes) -> None:
+        """What follows an offer is the body, or another protocol if the application takes it."""
+        try:
+            self._refuse_upgrade(rest)
+        except httptools.HttpParserError:
+            self.refuse(self._fault)
+            return
+        if self._upgrade_offered:
+            self._after_offer = rest
+            self.pause_reading()  # until the application has taken or refused it
 
     def _refuse_upgrade(self, rest: bytes) -> None:
         """Answer the request itself, on a connection that is closed after it.

@@ -6,7 +6,7 @@ makes a message, a coroutine for each piece, or a task. Both write the same byte
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, MutableMapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 import structlog
@@ -80,14 +80,12 @@ class RequestCycle:
         connection: the connection that they are on.
         head: the request's head.
         keep_alive: whether the client lets another request follow.
-        expects_continue: whether the client waits for `100 Continue` before it sends the body.
     """
 
     __slots__ = (
         *(
             "head",
             "keep_alive",
-            "expects_continue",
             "waiting_for_100_continue",
             "more_body",
             "disconnected",
@@ -97,13 +95,11 @@ class RequestCycle:
         *("_chunked", "_left", "_unsent_head", "_only_chunks"),
     )
 
-    def __init__(
-        self, connection: Connection, head: RequestHead, *, keep_alive: bool, expects_continue: bool
-    ) -> None:
+    def __init__(self, connection: Connection, head: RequestHead, *, keep_alive: bool) -> None:
         self.head = head
         self.keep_alive = keep_alive
         """Whether the connection lives on after this response."""
-        self.expects_continue = self.waiting_for_100_continue = expects_continue
+        self.waiting_for_100_continue = head.expects_continue
         self.more_body = True
         """Whether the body has not ended."""
         self.disconnected = False
@@ -308,7 +304,7 @@ class RequestCycle:
         self._gone = self.on_writable = None
         if self._woken is not None:
             self._woken.set()
-        if not self.keep_alive and self.more_body and not self.expects_continue:
+        if not self.keep_alive and self.more_body and not self.head.expects_continue:
             self._connection.close()
         elif not self.keep_alive:
             transport.close()
@@ -346,22 +342,21 @@ class RequestCycle:
 
     async def run_asgi(self, app: ASGIApp, scope: MutableMapping[str, Any]) -> None:
         """Have an ASGI application answer."""
-        await self.run(app(scope, self.receive, self.send))
+        await app(scope, self.receive, self.send)
 
-    async def run(self, answering: Awaitable[None] | Coroutine[Any, Any, None]) -> None:
-        """Have something answer; whatever it leaves undone ends the connection."""
+    def answered(self, task: "asyncio.Task[None]") -> None:
+        """The task that answers has ended; what it has left undone ends the connection."""
+        self._gone = self.on_writable = None
         try:
-            await answering
+            task.result()
         except BaseException:
             log.exception("server.application_failed")
             self._give_up()
-        else:
-            left = self.disconnected or self._connection.transport.is_closing()
-            if not self.response_complete and not left:
-                log.error("server.response_incomplete", path=self.head.path[:128])
-                self._give_up()
-        finally:
-            self._gone = self.on_writable = None
+            return
+        if self.response_complete or self.disconnected or self._connection.transport.is_closing():
+            return
+        log.error("server.response_incomplete", path=self.head.path[:128])
+        self._give_up()
 
     def _give_up(self) -> None:
         """End a response that its application did not: with a 500, or by closing the connection."""
