@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from support.gateways import Stage, a_response, stage
 
 from codex_proapi.commons.redis import keyspace
+from codex_proapi.gateway.server.body_budget import BodyHold
 
 SCREENSHOT = base64.b64encode(os.urandom(600_000)).decode()
 """A picture of 0.8 MB as it is sent: large beside everything else that is said."""
@@ -83,7 +84,7 @@ async def test_a_stored_conversation_counts_towards_the_memory_of_bodies(redis_u
         last = await answered(play, a_response(shown("say one")))
         more = a_response("say two", previous_response_id=last["id"])
 
-        others = bodies.hold()
+        others = BodyHold(bodies)
         others.take((128 << 20) - len(SCREENSHOT))
         refused = await play.client.post("/v1/responses", json=more)
         others.release()

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -11,7 +12,13 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_proapi.commons.runtime.logging import REDACTED, configure, redact, redacted
+from codex_proapi.commons.runtime.logging import (
+    REDACTED,
+    TASK_FIELDS,
+    configure,
+    redact,
+    redacted,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +27,6 @@ def _as_before() -> Iterator[None]:
     handlers, level = list(root.handlers), root.level
     yield
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -36,9 +42,12 @@ def lines(out: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
-def test_a_fact_is_one_json_line_with_its_fields_and_the_bound_context(out: io.StringIO) -> None:
-    with structlog.contextvars.bound_contextvars(request_id="req_1"):
+def test_a_fact_is_one_json_line_with_its_fields_and_those_of_its_task(out: io.StringIO) -> None:
+    def told() -> None:
+        TASK_FIELDS.set({"request_id": "req_1", "account": "acc_2"})
         structlog.get_logger().info("account.cooled", account="acc_1", seconds=30)
+
+    copy_context().run(told)
 
     (line,) = lines(out)
     assert line.pop("timestamp").endswith("Z")

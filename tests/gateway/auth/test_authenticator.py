@@ -74,6 +74,27 @@ async def test_a_key_is_looked_up_once(store: Any) -> None:
     assert secret not in repr(admitted[0])
 
 
+async def test_a_key_that_was_found_is_known_without_redis_until_keys_change_or_it_expires(
+    store: Any,
+) -> None:
+    clock = Clock()
+    authenticator = an_authenticator(store, clock=clock)
+    _, secret = await store.create("mine", expires_at=int(clock()) + 60)
+    headers = bearer(secret)
+    assert authenticator.known(headers) is None
+    assert authenticator.known({}) is None
+
+    admitted = await authenticator.authenticate(headers)
+    assert authenticator.known(headers) == admitted
+    assert authenticator.known(bearer("wrong")) is None
+    clock.pass_(60)
+    assert authenticator.known(headers) is None
+    clock.pass_(-1)
+    assert authenticator.known(headers) == admitted
+    authenticator.see(admitted.version + 1)
+    assert authenticator.known(headers) is None
+
+
 async def test_a_wrong_key_is_refused_and_not_looked_up_again_for_a_while(store: Any) -> None:
     clock = Clock()
     authenticator = an_authenticator(store, clock=clock)

@@ -12,6 +12,7 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.exchange.dispatch_state import DispatchState
 from codex_proapi.gateway.pool.state.pool_reader import PoolState
+from codex_proapi.gateway.server.body_budget import BodyHold
 
 CODEX = {"originator": "codex_exec", "session-id": "s1"}
 
@@ -156,7 +157,7 @@ async def test_a_body_beyond_what_the_process_may_hold_is_refused_and_others_are
 ) -> None:
     async with stage(redis_url, "ada") as play:
         budget = play.replicas[0].gateway.services.bodies
-        hold = budget.hold()
+        hold = BodyHold(budget)
         hold.take(256 << 20)
 
         refused = await play.chat()

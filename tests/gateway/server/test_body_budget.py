@@ -9,6 +9,7 @@ from codex_proapi.gateway.server import body_budget
 from codex_proapi.gateway.server.body_budget import (
     _STRINGS,
     BodyBudget,
+    BodyHold,
     _counts,
     _pieces,
     check_values,
@@ -21,7 +22,7 @@ MIB = 1 << 20
 
 async def test_bodies_are_held_until_they_are_released_and_no_more_than_fit() -> None:
     budget = BodyBudget(1000)
-    one, other = budget.hold(), budget.hold()
+    one, other = BodyHold(budget), BodyHold(budget)
 
     await read_body(Received(b"x" * 300, b"x" * 300), {}, hold=one)
     with pytest.raises(Overloaded) as full:
@@ -37,7 +38,7 @@ async def test_bodies_are_held_until_they_are_released_and_no_more_than_fit() ->
 
 async def test_a_thread_that_still_unpacks_for_a_request_that_has_ended_holds_nothing() -> None:
     budget = BodyBudget(1000)
-    hold = budget.hold()
+    hold = BodyHold(budget)
     hold.take(300)
 
     hold.release()
@@ -49,7 +50,7 @@ async def test_a_thread_that_still_unpacks_for_a_request_that_has_ended_holds_no
 
 async def test_a_packed_body_is_held_at_its_unpacked_size() -> None:
     budget = BodyBudget(3 * MIB)
-    hold = budget.hold()
+    hold = BodyHold(budget)
     packed = gzip.compress(b"x" * MIB)
 
     body = await read_body(Received(packed), {b"content-encoding": b"gzip"}, hold=hold)
@@ -59,7 +60,7 @@ async def test_a_packed_body_is_held_at_its_unpacked_size() -> None:
 
 async def test_unpacking_stops_where_the_budget_ends() -> None:
     budget = BodyBudget(MIB // 2)
-    hold = budget.hold()
+    hold = BodyHold(budget)
 
     with pytest.raises(Overloaded):
         await decompress(gzip.compress(b"x" * MIB), "gzip", 64 * MIB, hold)

@@ -288,11 +288,10 @@ class KeyView:
 
     async def find(self, secret: str) -> ApiKey | None:
         """The key with this secret, cached for each version; misses are not."""
-        digest = hashlib.sha256(secret.encode("utf-8", "replace")).digest()
-        key, until = self._found.get(digest, (None, 0.0))
-        if key is not None and self._clock() < until:
+        key = self.cached(secret)
+        if key is not None:
             return key
-        began = self._clock()
+        digest, began = _digest(secret), self._clock()
         lookup = await self._flights.join(digest, functools.partial(self._store.lookup, secret))
         self.confirm(lookup.version)
         if lookup.key is None:
@@ -303,6 +302,11 @@ class KeyView:
         self._found[digest] = lookup.key, began + lasts
         return lookup.key
 
+    def cached(self, secret: str) -> ApiKey | None:
+        """The key with this secret, if it was found before at this version."""
+        key, until = self._found.get(_digest(secret), (None, 0.0))
+        return key if self._clock() < until else None
+
     def confirm(self, version: int) -> bool:
         """Whether what `find` returned holds at this version; if not, it empties the cache."""
         if version == self.version:
@@ -310,6 +314,11 @@ class KeyView:
         self._found.clear()
         self.version = version
         return False
+
+
+def _digest(secret: str) -> bytes:
+    """What a secret is known by."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
 
 
 def _secret() -> str:

@@ -7,13 +7,20 @@ log that the console shows is `codex_proapi.commons.usage.log_stream`.
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
-from typing import Any, TextIO, cast
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Any, Final, TextIO, cast
 
 import msgspec
 import structlog
 
 from codex_proapi.commons.runtime.line_writer import TextOutput
+
+TASK_FIELDS: Final[ContextVar[Mapping[str, str]]] = ContextVar(
+    "log_fields", default=MappingProxyType({})
+)
+"""Fields of every line that a task logs, and the tasks it starts; set anew, never changed."""
 
 REDACTED = "[redacted]"
 """Replacement for a secret."""
@@ -49,7 +56,7 @@ def configure(level: str = "info", *, stream: TextOutput | None = None) -> None:
     out: TextOutput = stream or sys.stdout
     readable = out.isatty()
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        add_task_fields,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -77,6 +84,16 @@ def configure(level: str = "info", *, stream: TextOutput | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [lines]
     root.setLevel(max(threshold, logging.WARNING))
+
+
+def add_task_fields(
+    logger: object, method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Structlog processor: add the task's fields; one that the event itself has stays."""
+    del logger, method
+    for name, value in TASK_FIELDS.get().items():
+        event.setdefault(name, value)
+    return event
 
 
 def redact(

@@ -47,6 +47,7 @@ class TrustedOrigins:
             origin for text in (_base_of(public_url), *allowed) if (origin := origin_of(text))
         }
         self._names = {host for _, host, _ in self._origins}
+        self._serves = functools.lru_cache(maxsize=64)(self._is_safe)
 
     def __repr__(self) -> str:
         return f"<TrustedOrigins {sorted(self._origins)}>"
@@ -66,7 +67,7 @@ class TrustedOrigins:
                 "console, or name the page's origin in ALLOWED_ORIGINS."
             )
 
-    def _serves(self, host: str) -> bool:
+    def _is_safe(self, host: str) -> bool:
         """Whether a `Host` is safe from DNS rebinding: an IP address, a local name, or trusted.
 
         Names without a dot, or with a suffix of PRIVATE_ENDS, are not in the public DNS.

@@ -85,7 +85,7 @@ class ExchangeService:
 
     def hold_body(self, authenticated: Authenticated) -> BodyHold:
         """An empty share of the body budget, for a request of a key."""
-        return self._services.bodies.hold(authenticated.key.id if authenticated.key else "")
+        return BodyHold(self._services.bodies, authenticated.key.id if authenticated.key else "")
 
     async def authenticate(self, headers: Mapping[bytes, bytes]) -> Authenticated:
         """Check capacity and authenticate a request.

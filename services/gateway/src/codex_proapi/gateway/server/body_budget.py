@@ -5,9 +5,10 @@ common bound a few clients could exhaust the process' memory.
 """
 
 import re
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from codex_proapi.gateway.errors import Overloaded, TooLarge
@@ -39,39 +40,29 @@ class BodyBudget:
         """Turns at the threads that work on large bodies."""
         self.most = most
         """Most bytes held."""
-        self._held = 0
-        self._lock = threading.Lock()
+        self.held = 0
+        """Bytes held now."""
+        self.lock = threading.Lock()
+        """Held while a share takes or gives back."""
 
     def __repr__(self) -> str:
-        return f"<BodyBudget {self._held} of {self.most} bytes>"
-
-    @property
-    def held(self) -> int:
-        """Bytes held now."""
-        return self._held
-
-    def hold(self, key_id: str = "") -> "BodyHold":
-        """An empty share for one request of a key."""
-        return BodyHold(self, key_id)
-
-    def take(self, size: int) -> None:
-        """Take so many bytes, or give them back if negative. Raises Overloaded when full."""
-        with self._lock:
-            if size > 0 and self._held + size > self.most:
-                raise Overloaded("Too many large requests are under way here. Please try again.")
-            self._held += size
+        return f"<BodyBudget {self.held} of {self.most} bytes>"
 
 
 class BodyHold:
-    """One request's share of the body budget."""
+    """One request's share of the body budget.
 
-    __slots__ = ("_budget", "_closed", "_key_id", "_lock", "size")
+    Args:
+        budget: what it is a share of; None bounds nothing.
+        key_id: the client's key, which has its own turns at the threads.
+    """
+
+    __slots__ = ("_budget", "_closed", "_key_id", "size")
 
     def __init__(self, budget: BodyBudget | None = None, key_id: str = "") -> None:
-        self._budget = budget
+        self._budget = budget or BodyBudget(sys.maxsize)
         self._key_id = key_id
         self._closed = False
-        self._lock = threading.Lock()
         self.size = 0
         """Bytes held."""
 
@@ -80,17 +71,17 @@ class BodyHold:
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """The request's next turn at a thread for its body; fair between keys."""
-        if self._budget is None:
-            return nullcontext()
         return self._budget.turns.of(self._key_id)
 
     def take(self, size: int) -> None:
         """Hold so many bytes more. Raises Overloaded, also once all were given back."""
-        with self._lock:
+        budget = self._budget
+        with budget.lock:
             if self._closed:
                 raise Overloaded("The request has ended.")
-            if self._budget is not None:
-                self._budget.take(size)
+            if size > budget.most - budget.held:
+                raise Overloaded("Too many large requests are under way here. Please try again.")
+            budget.held += size
             self.size += size
 
     def release(self, size: int | None = None) -> None:
@@ -99,12 +90,12 @@ class BodyHold:
         After all were given back none can be taken: a thread may still be unpacking for a request
         that has ended.
         """
-        with self._lock:
+        budget = self._budget
+        with budget.lock:
             self._closed = self._closed or size is None
             size = self.size if size is None else min(size, self.size)
             self.size -= size
-            if self._budget is not None and size:
-                self._budget.take(-size)
+            budget.held -= size
 
 
 def check_values(body: bytes) -> None:

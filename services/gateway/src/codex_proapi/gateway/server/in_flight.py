@@ -35,8 +35,8 @@ class InFlight:
     def __init__(self, *, most: int) -> None:
         self._most = most
         self._exchanges: set[Running] = set()
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._empty: asyncio.Event | None = None
+        """Set once the last exchange has left; there is one while that is waited for."""
         self._ended = False
         self.arriving = 0
         """Requests being authenticated; they count, else slow lookups would admit any number."""
@@ -59,12 +59,11 @@ class InFlight:
     def enter(self, exchange: Running) -> None:
         """Add an exchange."""
         self._exchanges.add(exchange)
-        self._empty.clear()
 
     def leave(self, exchange: Running) -> None:
         """Remove an exchange."""
         self._exchanges.discard(exchange)
-        if not self._exchanges:
+        if self._empty is not None and not self._exchanges:
             self._empty.set()
 
     def by_account(self) -> dict[str, int]:
@@ -90,6 +89,9 @@ class InFlight:
         """Interrupt every exchange, refuse new ones, and wait at most `seconds` until none is left."""
         self._ended = True
         self.end_all()
+        if not self._exchanges:
+            return
+        self._empty = self._empty or asyncio.Event()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._empty.wait()
