@@ -1,9 +1,11 @@
 """The ledger: collects what has to be written to Redis after exchanges, and writes it in batches.
 
-No request waits for it. Settlements are written as soon as possible, because a killed process loses
-those not written. The ledger is bounded; while Redis is away it keeps its entries and retries, and
-on shutdown it writes what it can. A settlement written twice counts once, by request id; therefore
-the latest settlements are written again when Redis returns, which may have lost its last writes.
+No request waits for it. What the next request may need at once is written at once: settlements that
+correct a charge to a key's limits, and tentative ties. All else is written together FLUSH_SECONDS
+later, which is what a killed process loses. The ledger is bounded; while Redis is away it keeps its
+entries and retries, and on shutdown it writes what it can. A settlement written twice counts once,
+by request id; therefore the latest settlements are written again when Redis returns, which may have
+lost its last writes.
 """
 
 import asyncio
@@ -22,8 +24,8 @@ from codex_proapi.commons.usage.log_stream import LogEntry
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.metrics.series import RedisWork
 
-FLUSH_SECONDS: Final = 0.075
-"""Seconds that entries other than settlements and ties wait to be written together."""
+FLUSH_SECONDS: Final = 0.02
+"""Seconds that entries nobody waits for are gathered, to be written together."""
 RETRY_SECONDS: Final = 1.0
 """Seconds to pause after a failed write."""
 MOST: Final = 20_000
@@ -101,7 +103,7 @@ class Ledger:
         self._away = self._full = False
         self._wake = asyncio.Event()
         self._tied = asyncio.Event()
-        self._settled = asyncio.Event()
+        self._charged = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"<Ledger with {len(self)} waiting>"
@@ -118,13 +120,13 @@ class Ledger:
     def settle(self, record: ExchangeRecord) -> None:
         """Add the record of a settled exchange; a reader of exchange records."""
         self._take(self._records, record.request_id, record)
-        self._settled.set()
+        if record.drawn_at:  # the key's next request is admitted by what is left of its limits
+            self._charged.set()
 
     def tie(self, fingerprint: str, account_id: str) -> None:
         """Add a conversation's tie to the account that answers it."""
         self._tentative_ties.pop(fingerprint, None)
         self._take(self._ties, fingerprint, account_id)
-        self._tied.set()
 
     def tie_tentatively(self, fingerprint: str, account_id: str) -> None:
         """Add a conversation's tie to an account that was selected but has not answered yet."""
@@ -157,11 +159,11 @@ class Ledger:
                 self._wake.set()
 
     async def run_settlements(self) -> None:
-        """Write settlements as they come, lest they are lost, until cancelled."""
-        await self._run_urgent(self._settled, self._write_settlements)
+        """Write settlements as soon as one of them corrects a charge, until cancelled."""
+        await self._run_urgent(self._charged, self._write_settlements)
 
     async def run_ties(self) -> None:
-        """Write ties as they are added: a conversation's next request may follow at once."""
+        """Write ties as soon as one is tentative: a conversation's parallel requests follow at once."""
         await self._run_urgent(self._tied, self._write_ties)
 
     async def flush(self) -> bool:
