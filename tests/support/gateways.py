@@ -204,7 +204,7 @@ class Stage:
 
         def polled() -> bool:
             known = lists._kept.keys() & tracker._known.keys() | tracker._poll._failures.keys()
-            return bool(tracker.revision and known >= gateway.stores.view.accounts.keys())
+            return bool(tracker.changes.material and known >= gateway.stores.view.accounts.keys())
 
         deadline = time.monotonic() + AGAIN_SECONDS
         while not polled():

@@ -61,18 +61,13 @@ class Facts:
         self.used: dict[Any, Any] = {}
         self.bought: set[Any] = set()
         self.asked = 0
-        self.changes = 0
+        self.changed = 0
         self.steady = False
 
-    @property
-    def revision(self) -> int:
+    def changes(self) -> tuple[int, int]:
         """Anything may have changed, unless a test says that nothing does."""
-        self.changes += not self.steady
-        return self.changes
-
-    @property
-    def readings(self) -> int:
-        return self.changes
+        self.changed += not self.steady
+        return self.changed, self.changed
 
     def lists(self, account_id: Any, model: Any) -> Any:
         return (account_id, model) not in self.unlisted

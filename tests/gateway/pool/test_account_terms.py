@@ -274,10 +274,11 @@ TERMS = st.builds(
 class Readings:
     """A week that is used by as much as a test says; nothing else is known."""
 
-    revision = readings = 0
-
     def __init__(self) -> None:
         self.used: dict[str, float] = {}
+
+    def changes(self) -> tuple[int, int]:
+        return 0, 0
 
     def lists(self, account_id: str, model: str) -> bool:
         return True
@@ -335,7 +336,7 @@ def test_in_any_week_only_what_the_owners_allow_is_offered(
     for seconds, group, spent in steps:
         now[0] += seconds
         request = a_request("key_1", group)
-        listed = cache.list(request)
+        listed = cache.list(request, now[0])
         for account_id, account in view.accounts.items():
             used = facts.used[account_id]
             allowed = may_begin(account.terms, now[0], used=used, group=group)

@@ -250,13 +250,13 @@ async def test_a_reading_that_is_written_at_once_makes_no_list_anew(scene: Scene
     first, second, *_ = scene.replicas
     await first.answered(account, 10)
     await second.ask()
-    before = first.quotas.revision, second.quotas.revision
+    before = first.quotas.changes.material, second.quotas.changes.material
 
     for used in (10.5, 11.0, 11.5):
         await first.answered(account, used)
         await second.ask()
 
-    assert (first.quotas.revision, second.quotas.revision) == before
+    assert (first.quotas.changes.material, second.quotas.changes.material) == before
     assert first.used(account) == second.used(account) == [11.5]
 
 

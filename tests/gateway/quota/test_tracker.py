@@ -94,10 +94,10 @@ async def test_what_an_answer_said_steers_the_very_next_selection(scene: Any) ->
     scene.quotas.observe_headers("acc_a", HEADERS)
     assert [window.used for window in scene.quotas.windows("acc_a", "gpt-5.5")] == [42.0]
 
-    revision = scene.quotas.revision
+    revision = scene.quotas.changes.material
     scene.quotas.observe_quota("acc_a", five_hours(100))
     assert [window.used for window in scene.quotas.windows("acc_a", "gpt-5.5")] == [100.0]
-    assert scene.quotas.revision != revision
+    assert scene.quotas.changes.material != revision
 
     await scene.quotas.keep()
     assert (await scene.kept())["acc_a"].windows[0].used_percent == 100

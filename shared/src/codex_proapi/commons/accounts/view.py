@@ -47,12 +47,14 @@ class AccountView:
         None, too, for an account of a kind that is not known here.
         """
         account = self.accounts.get(account_id)
-        if account is None or not is_known(account.kind):
+        if account is None:
             return None
         generation, sealed = self._sealed.get(account_id, (0, ""))
         held = self._opened.get(account_id)
-        if held is not None and (held.generation, held.kind) == (generation, account.kind):
+        if held is not None and held.generation == generation and held.kind == account.kind:
             return held
+        if not is_known(account.kind):
+            return None
         with contextlib.suppress(CredentialUnavailable):
             if sealed:
                 held = self._store.unseal(account_id, generation, sealed, kind=account.kind)

@@ -29,7 +29,7 @@ KEPT: Final = {Plenty.RESERVE: "on its reserve", Plenty.SPENT: "spent"}
 
 
 class Explanations:
-    """Explains selections from one pool, each text made once.
+    """Explains selections from one pool.
 
     Args:
         pool: the candidates, the time, the strategy and the reserve.
@@ -38,11 +38,10 @@ class Explanations:
     def __init__(self, pool: SelectionInput) -> None:
         self._pool = pool
         self._candidates: dict[str, Candidate] | None = None
-        self._texts: dict[tuple[str, Reason], str] = {}
         self._others: dict[Reason, dict[str, Candidate]] = {}
 
     def __repr__(self) -> str:
-        return f"<Explanations, {len(self._texts)} made>"
+        return f"<Explanations of {len(self._pool.candidates)} candidates>"
 
     def of(self, account_id: str, basis: Reason, *, full: Collection[str] = ()) -> str:
         """The selection in words; accounts by their opaque ids, times in UTC.
@@ -52,14 +51,6 @@ class Explanations:
             basis: the rule that selected it.
             full: ids of accounts that were passed over because they were full.
         """
-        if full:
-            return self._text(account_id, basis, full)
-        text = self._texts.get((account_id, basis))
-        if text is None:
-            text = self._texts[account_id, basis] = self._text(account_id, basis, ())
-        return text
-
-    def _text(self, account_id: str, basis: Reason, full: Collection[str]) -> str:
         if self._candidates is None:
             self._candidates = {c.id: c for c in self._pool.candidates}
         chosen = self._candidates[account_id]

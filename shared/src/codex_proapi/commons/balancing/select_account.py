@@ -71,6 +71,9 @@ class Ranking:
         self._groups = _groups(pool, self._awake.values(), self._plenty)
         self._orders: dict[int, StrategyOrder] = {}
         self._explanations = Explanations(pool)
+        self._selections: dict[tuple[str, Reason], Selection] = {}
+        self._in_turn: dict[int, Selection | NoCandidate] = {}
+        """By position in the round robin, where nothing else decides."""
         self._shaky: Sequence[str] | None = None
         self._nobody: NoCandidate | None = None
 
@@ -98,20 +101,13 @@ class Ranking:
             tried: ids of accounts that are passed over.
             full: ids of accounts that are passed over as long as they are full.
         """
-        passed = {*tried, *full} if tried and full else tried or full
-        own = self._awake.get(affine) if affine and affine not in passed else None
-        if own is not None and self._plenty[own.id] is not Plenty.SPENT:
-            return self._selection(own.id, Reason.AFFINITY, full)
-        for number, group in enumerate(self._groups):
-            if own is not None and self._plenty[group[0].id] is Plenty.SPENT:
-                return self._selection(own.id, Reason.AFFINITY, full)
-            found = self._order(number).first(cursor or 0, passed)
-            if found is not None:
-                return self._selection(*found, full)
-        waiting = tuple(id_ for id_ in self._awake if id_ not in tried)
-        if waiting:
-            return NoCandidate(cause=NoCandidateCause.BUSY, accounts=waiting)
-        return self._last_resort(tried, full)
+        if affine or tried or full or not self._groups:
+            return self._decide(cursor or 0, affine, tried=tried, full=full)
+        at = (cursor or 0) % (self._orders.get(0) or self._order(0)).turns
+        found = self._in_turn.get(at)
+        if found is None:
+            found = self._in_turn[at] = self._decide(at, None, tried=(), full=())
+        return found
 
     def selection_input(
         self,
@@ -134,6 +130,24 @@ class Ranking:
             self.pool, cursor=cursor, affine=affine, candidates=candidates
         )
 
+    def _decide(
+        self, cursor: int, affine: str | None, *, tried: Collection[str], full: Collection[str]
+    ) -> Selection | NoCandidate:
+        passed = {*tried, *full} if tried and full else tried or full
+        own = self._awake.get(affine) if affine and affine not in passed else None
+        if own is not None and self._plenty[own.id] is not Plenty.SPENT:
+            return self._selection(own.id, Reason.AFFINITY, full)
+        for number, group in enumerate(self._groups):
+            if own is not None and self._plenty[group[0].id] is Plenty.SPENT:
+                return self._selection(own.id, Reason.AFFINITY, full)
+            found = self._order(number).first(cursor, passed)
+            if found is not None:
+                return self._selection(*found, full)
+        waiting = tuple(id_ for id_ in self._awake if id_ not in tried)
+        if waiting:
+            return NoCandidate(cause=NoCandidateCause.BUSY, accounts=waiting)
+        return self._last_resort(tried, full)
+
     def _order(self, number: int) -> StrategyOrder:
         """The order of a group of accounts, made when it is first needed."""
         order = self._orders.get(number)
@@ -142,8 +156,14 @@ class Ranking:
         return order
 
     def _selection(self, account_id: str, basis: Reason, full: Collection[str]) -> Selection:
-        why = self._explanations.of(account_id, basis, full=full)
-        return Selection(account_id=account_id, basis=basis, why=why)
+        """The selection of an account; unless others were full, the same object each time."""
+        found = None if full else self._selections.get((account_id, basis))
+        if found is None:
+            why = self._explanations.of(account_id, basis, full=full)
+            found = Selection(account_id=account_id, basis=basis, why=why)
+            if not full:
+                self._selections[account_id, basis] = found
+        return found
 
     def has_other(self, tried: Collection[str]) -> bool:
         """Whether an account that is not cooling has not been tried yet."""

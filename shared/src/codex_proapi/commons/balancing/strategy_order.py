@@ -32,6 +32,9 @@ class StrategyOrder:
         among: the accounts, not empty.
     """
 
+    turns: int
+    """Positions after which the first accounts are found again in the same order, if none is passed over."""
+
     def __init__(self, selection_input: SelectionInput, among: Sequence[Candidate]) -> None:
         self._routing = selection_input.routing
         now = selection_input.now
@@ -45,6 +48,7 @@ class StrategyOrder:
             rounds = _rounds(selection_input, among)
             slots = [(len(turns), positions_of(turns)) for turns in rounds]
             self._rounds = [(length, Turns(found, found)) for length, found in slots]
+            self.turns, _ = self._rounds[0]
 
     def __repr__(self) -> str:
         return f"<StrategyOrder by {self._routing.value}>"
@@ -52,9 +56,9 @@ class StrategyOrder:
     def first(self, cursor: int, passed: Container[str]) -> Found:
         """The account to ask at a position of the round robin, without those passed over."""
         if self._routing is Routing.LEAST_USED:
-            return self._least_used(cursor % self._length, passed)
+            return self._least_used(cursor % self.turns, passed)
         if self._routing is Routing.DRAIN_SOONEST:
-            return self._of_groups(cursor % self._length, passed, Reason.SOONEST_RESET)
+            return self._of_groups(cursor % self.turns, passed, Reason.SOONEST_RESET)
         for length, turns in self._rounds:
             if (found := turns.first(cursor % length, passed)) is not None:
                 return found, Reason.TURN
@@ -65,7 +69,7 @@ class StrategyOrder:
     ) -> None:
         """One round of all, and groups of accounts that the strategy takes for equal, best first."""
         turns = turn_order(tuple((c.id, c.weight) for c in among))
-        self._length = len(turns)
+        self.turns = len(turns)
         positions = positions_of(turns)
         self._turns = Turns(positions, (c.id for c in among))
         grouped = itertools.groupby(sorted(ranked, key=key), key=key)

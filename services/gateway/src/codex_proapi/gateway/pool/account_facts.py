@@ -23,15 +23,10 @@ class AccountFacts:
     def __repr__(self) -> str:
         return f"<AccountFacts {self._catalogues!r} {self._quotas!r}>"
 
-    @property
-    def revision(self) -> int:
-        """A number that changes when a catalogue has changed, or a quota has changed materially."""
-        return self._catalogues.revision + self._quotas.revision
-
-    @property
-    def readings(self) -> int:
-        """A number that changes when any quota has been read."""
-        return self._quotas.readings
+    def changes(self) -> tuple[int, int]:
+        """A number that changes with a catalogue or materially with a quota, and one with any reading."""
+        quotas = self._quotas.changes
+        return self._catalogues.revision + quotas.material, quotas.all
 
     def lists(self, account_id: str, model: str) -> bool:
         """Whether an account lists a model; image models and the reserve are in no list."""

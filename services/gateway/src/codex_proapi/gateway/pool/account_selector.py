@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from codex_proapi.commons.accounts.model import Account
 from codex_proapi.commons.accounts.refresher import CredentialRefresher
 from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.balancing.candidates import (
@@ -23,12 +24,12 @@ from codex_proapi.commons.balancing.logged_input import logged_input
 from codex_proapi.commons.balancing.select_account import RENEWING_CODE, Ranking
 from codex_proapi.commons.codex.substitution import RESERVE
 from codex_proapi.commons.owner_terms.closing import Closed
+from codex_proapi.commons.owner_terms.terms import NO_TERMS
 from codex_proapi.commons.runtime.errors import (
     CredentialRevoked,
     CredentialUnavailable,
     CredentialUnreachable,
 )
-from codex_proapi.gateway.pool.account_terms import AccountTerms
 from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccounts, Facts, Strategy
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
 from codex_proapi.gateway.pool.health.outcomes import RENEWAL_SECONDS, OutcomeRecorder
@@ -84,6 +85,8 @@ class AccountSelector:
         self._outcomes = outcomes
         self._clock = clock
         self._eligible = EligibilityCache(view, facts, clock=clock)
+        self.terms = self._eligible.terms
+        """What the accounts' owners allow."""
         self._recent_affinity = RecentAffinity(clock)
         self._log_due = 0.0
         self._moved = 0
@@ -97,11 +100,6 @@ class AccountSelector:
             newest=newest,
         )
         """Reads the state that a selection is made from."""
-
-    @property
-    def terms(self) -> AccountTerms:
-        """What the accounts' owners allow."""
-        return self._eligible.terms
 
     def __repr__(self) -> str:
         return f"<AccountSelector over {self._view!r}>"
@@ -153,16 +151,16 @@ class AccountSelector:
                     return self._nobody(found, lease_request, snapshot, eligible, selected.closed)
                 # Only accounts with another request's probe under way are left: use one of them.
                 selected = busy.pop()
-            elif self._is_probe(found) and not await self._may_ask(found):
+            elif selected.probe and not await self._may_ask(found):
                 passed.add(found.account_id)
                 busy.append(selected)
                 continue
             try:
-                lease = await self._lease_of(selected, snapshot, give_up=give_up)
+                lease = await self._lease_of(selected, snapshot, lease_request, give_up=give_up)
             except CredentialUnreachable:  # concerns this replica only: others may use the account
                 unreachable, lease = True, None
             if lease is not None:
-                return _explained(lease, lease_request)
+                return lease
             passed.add(selected.account_id)
 
     def note_tie(self, fingerprint: str, account_id: str, *, tentative: bool) -> None:
@@ -175,7 +173,7 @@ class AccountSelector:
         """Why no further account can be leased; None if an untried one may be available."""
         state = await self.reader.read(lease_request, ALL)
         snapshot, eligible = state.snapshot, state.eligible
-        ranking = eligible.ranking(snapshot.cooldowns, self.strategy, now=snapshot.now)
+        ranking = eligible.ranking(snapshot.cooldowns, self.reader.strategy, now=snapshot.now)
         if ranking.has_other(tried):
             return None
         empty = NoCandidate(cause=NoCandidateCause.EMPTY)
@@ -183,11 +181,14 @@ class AccountSelector:
 
     def may_begin(self, lease: Lease, lease_request: LeaseRequest) -> bool:
         """Whether a request may still be begun on a lease, by the terms of the account's owner."""
-        return not self.terms.is_closed(lease.account.id, lease_request)
+        account = self._view.accounts.get(lease.account.id)
+        if account is None:
+            return False
+        return account.terms == NO_TERMS or self.terms.closed(account, lease_request) is None
 
     def plan(self, lease_request: LeaseRequest) -> str:
         """The ChatGPT plan of an eligible account, for errors that must name one; empty if unknown."""
-        accounts = self.reader.list(lease_request).accounts.values()
+        accounts = self._eligible.list(lease_request, self._clock()).accounts.values()
         return next((account.plan for account in accounts if account.plan), "")
 
     async def renew(self, lease: Lease) -> Lease | None:
@@ -225,10 +226,10 @@ class AccountSelector:
         passed: Collection[str],
     ) -> tuple[str | None, bool]:
         """The affine account, and whether the tie is tentative (it has not answered yet)."""
-        if not lease_request.fingerprint:
-            return None, False
+        if not self.reader.follows(lease_request, passed):
+            return snapshot.affine, snapshot.tentative
         recent = self._recent_affinity.of(lease_request.fingerprint)
-        if recent is None or not self.reader.follows(lease_request, passed):
+        if recent is None:
             return snapshot.affine, snapshot.tentative
         better = not recent.tentative or snapshot.affine is None or snapshot.tentative
         free = recent.account_id in eligible.open and recent.account_id not in snapshot.cooldowns
@@ -246,12 +247,20 @@ class AccountSelector:
         full: Collection[str],
     ) -> "_Selected":
         """Select an account from the ranking of the eligible ones."""
-        affine, tentative = self._tie(lease_request, snapshot, eligible, passed)
-        ranking = eligible.ranking(snapshot.cooldowns, self.strategy, now=snapshot.now)
+        affine, tentative = snapshot.affine, snapshot.tentative
+        if lease_request.fingerprint and not lease_request.begins:
+            affine, tentative = self._tie(lease_request, snapshot, eligible, passed)
+        strategy = self.reader.strategy
+        ranking = eligible.ranking(snapshot.cooldowns, strategy, now=snapshot.now)
         cursor, closed = snapshot.cursor, dict[str, Closed]()
         while True:
             found = ranking.select(cursor=cursor, affine=affine, tried=passed, full=full)
-            if isinstance(found, NoCandidate) or not (why := self._closed(found, lease_request)):
+            if isinstance(found, NoCandidate):
+                return _Selected(found, closed=closed)
+            account = self._view.accounts.get(found.account_id)
+            if account is None or account.terms == NO_TERMS:
+                break
+            if not (why := self.terms.closed(account, lease_request)):
                 break
             # The list is older than a reading of its quota: the account is on its owner's share.
             closed[found.account_id] = why
@@ -259,16 +268,14 @@ class AccountSelector:
             if cursor is None:
                 cursor = self._moved = self._moved + 1
         made_from = None
-        if self.strategy.logged and isinstance(found, Selection):
+        if strategy.logged:
             made_from = self._logged_input(
                 ranking, found, cursor=cursor, affine=affine, passed=passed, full=full
             )
-        return _Selected(found, made_from, affine, tentative, closed)
-
-    def _closed(self, found: Selection, lease_request: LeaseRequest) -> Closed | None:
-        """How a selected account is closed by now."""
-        account = self._view.accounts.get(found.account_id)
-        return self.terms.closed(account, lease_request) if account else None
+        # Of an account whose breaker is half open one request at a time tries whether it answers.
+        probe = found.account_id in self._breakers.opened and found.basis is not Reason.LAST
+        is_affine = affine == found.account_id and not tentative
+        return _Selected(found, account, made_from, is_affine, probe, closed)
 
     def _logged_input(
         self,
@@ -281,7 +288,7 @@ class AccountSelector:
         full: Collection[str],
     ) -> SelectionInput | None:
         """The input of a selection for the log, of as many as are to be logged."""
-        self._log_due += self.strategy.logged
+        self._log_due += self.reader.strategy.logged
         if self._log_due < 1:
             return None
         self._log_due -= 1
@@ -296,20 +303,20 @@ class AccountSelector:
         may_probe = await self._breakers.may_probe(found.account_id)
         return may_probe or found.basis is Reason.AFFINITY
 
-    def _is_probe(self, found: Selection) -> bool:
-        """Whether a selected account's circuit breaker is half open: one request at a time may try it."""
-        return found.basis is not Reason.LAST and self._breakers.half_open(found.account_id)
-
     async def _lease_of(
-        self, selected: "_Selected", snapshot: PoolSnapshot, *, give_up: float
+        self,
+        selected: "_Selected",
+        snapshot: PoolSnapshot,
+        lease_request: LeaseRequest,
+        *,
+        give_up: float,
     ) -> Lease | None:
         """Lease the selected account; None if it has no usable credential.
 
         From `give_up` (monotonic seconds) on it does not wait for a refresh. Raises
         CredentialUnreachable.
         """
-        choice = selected.found
-        account = self._view.accounts.get(selected.account_id)
+        choice, account = selected.found, selected.account
         if account is None or isinstance(choice, NoCandidate):  # removed in the meantime
             return None
         credential = self._view.credential(account.id)
@@ -328,15 +335,17 @@ class AccountSelector:
             account=account,
             credential=credential,
             basis=choice.basis,
-            why=choice.why,
+            why=f"on its Luna Reserve; {choice.why}"
+            if lease_request.model == RESERVE
+            else choice.why,
             selection_input=selected.selection_input,
             began=snapshot.now,
-            is_affine=sole or (selected.affine == account.id and not selected.tentative),
+            is_affine=sole or selected.is_affine,
             is_tie_stored=snapshot.renewed
             and not snapshot.tentative
             and snapshot.affine == account.id,
             sole=sole,
-            probe=self._is_probe(choice),
+            probe=selected.probe,
         )
 
     def _nobody(
@@ -366,11 +375,13 @@ class _Selected(msgspec.Struct, frozen=True):
     """A selection, with its input if it is to be logged."""
 
     found: Selection | NoCandidate
-    selection_input: SelectionInput | None
-    affine: str | None
-    """Id of the account that the conversation is tied to."""
-    tentative: bool
-    """Whether that account has not answered the conversation yet."""
+    account: Account | None = None
+    """The selected account; None where there is none, or it has been removed."""
+    selection_input: SelectionInput | None = None
+    is_affine: bool = False
+    """Whether the account has answered the conversation before."""
+    probe: bool = False
+    """Whether its circuit breaker is half open."""
     closed: Mapping[str, Closed] = {}
     """Accounts that were passed over because they have been closed since the list was made."""
 
@@ -378,10 +389,3 @@ class _Selected(msgspec.Struct, frozen=True):
     def account_id(self) -> str:
         """The selected account; empty where there is none."""
         return self.found.account_id if isinstance(self.found, Selection) else ""
-
-
-def _explained(lease: Lease, lease_request: LeaseRequest) -> Lease:
-    """The lease, which says so if it is on the account's reserve."""
-    if lease_request.model != RESERVE:
-        return lease
-    return msgspec.structs.replace(lease, why=f"on its Luna Reserve; {lease.why}")

@@ -68,27 +68,38 @@ class AccountTerms:
         self._clock = clock
         self._hours: dict[str, _Kept] = {}
         self._version = -1
-        self._restricted: tuple[Account, ...] = ()
+        self.restricted: tuple[Account, ...] = ()
+        """Accounts that are for some keys only."""
         self._class_of: dict[tuple[str, str], int] = {}
         self._classes: dict[frozenset[str], int] = {}
 
     def __repr__(self) -> str:
-        return f"<AccountTerms, {len(self._restricted)} accounts for some keys only>"
+        return f"<AccountTerms, {len(self.restricted)} accounts for some keys only>"
+
+    def renew(self) -> None:
+        """Forget what was found for another version of the accounts."""
+        if self._version == self._view.version:
+            return
+        accounts = self._view.accounts
+        self._version = self._view.version
+        self.restricted = tuple(a for a in accounts.values() if a.terms.limits_keys)
+        self._class_of.clear()
+        self._classes.clear()
+        self._hours = {id_: kept for id_, kept in self._hours.items() if id_ in accounts}
 
     def key_class(self, lease_request: LeaseRequest) -> int:
         """A number that is the same for keys which may use the same accounts.
 
-        It holds for this version of the accounts.
+        It holds for the version of the accounts that `renew` has seen; 0 where none is restricted.
         """
-        self._renew()
-        if not self._restricted:
+        if not self.restricted:
             return 0
         key = lease_request.waiter.key_id, lease_request.key_group
         found = self._class_of.get(key)
         if found is None:
             if len(self._class_of) >= MOST_KEYS:
                 self._class_of.clear()
-            closed = frozenset(a.id for a in self._restricted if not _admits(a, lease_request))
+            closed = frozenset(a.id for a in self.restricted if not _admits(a, lease_request))
             found = self._classes.setdefault(closed, len(self._classes) + 1)
             self._class_of[key] = found
         return found
@@ -114,11 +125,6 @@ class AccountTerms:
         now = self._clock()
         hours = self._opening(account, now)
         return hours.closed(now) if hours else Closed(term=Term.UNREADABLE)
-
-    def is_closed(self, account_id: str, lease_request: LeaseRequest) -> bool:
-        """Whether an account may not be used for a request now; one that is gone may not."""
-        account = self._view.accounts.get(account_id)
-        return account is None or self.closed(account, lease_request) is not None
 
     def next_change(self, accounts: Iterable[Account], now: float) -> float:
         """When the hours of the first of some accounts open or close; inf is never."""
@@ -157,17 +163,6 @@ class AccountTerms:
                 found = None
             kept = self._hours[account.id] = _Kept(account.terms, found)
         return kept.opening
-
-    def _renew(self) -> None:
-        """Forget what was found for another version of the accounts."""
-        if self._version == self._view.version:
-            return
-        accounts = self._view.accounts
-        self._version = self._view.version
-        self._restricted = tuple(a for a in accounts.values() if a.terms.limits_keys)
-        self._class_of.clear()
-        self._classes.clear()
-        self._hours = {id_: kept for id_, kept in self._hours.items() if id_ in accounts}
 
 
 def _admits(account: Account, lease_request: LeaseRequest) -> bool:

@@ -73,11 +73,14 @@ class AdmissionControl:
             state = await self._reader.read(request.lease_request, claims=claims)
             version = state.snapshot.keys_version
             current = await self._authenticator.confirm(authenticated, version)
-            if not current.is_same_as(authenticated):
+            if current is not authenticated and not current.is_same_as(authenticated):
                 return KeyChanged(current)
+            if claims.charge is None and claims.fair_share is None:
+                return Admission(lease_request=request.lease_request, state=state)
             if refusal := claims.refusal(state.snapshot.now):
                 raise refusal
-            if claims.pending is None:
+            pending = claims.pending
+            if pending is None:
                 return Admission(lease_request=request.lease_request, state=state)
-            claims.pending.version = version
+            pending.version = version
         raise StoreUnreachable(CHANGING)

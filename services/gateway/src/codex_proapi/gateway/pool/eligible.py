@@ -36,13 +36,8 @@ MOST_NAMED: Final = 32
 class Facts(QuotaFacts, Protocol):
     """Catalogues and quotas of accounts, as a selection needs them."""
 
-    @property
-    def revision(self) -> int:
-        """A number that changes when a catalogue has changed, or a quota has changed materially."""
-
-    @property
-    def readings(self) -> int:
-        """A number that changes when any quota has been read."""
+    def changes(self) -> tuple[int, int]:
+        """A number that changes with a catalogue or materially with a quota, and one with any reading."""
 
     def lists(self, account_id: str, model: str) -> bool:
         """Whether an account lists a model; True where its catalogue is not known."""
@@ -185,22 +180,28 @@ class EligibilityCache:
     def __repr__(self) -> str:
         return f"<EligibilityCache of {len(self._lists)} lists>"
 
-    def list(self, lease_request: LeaseRequest) -> EligibleAccounts:
-        """The accounts that may serve a request."""
-        state = self._view.version, self._facts.revision
+    def list(self, lease_request: LeaseRequest, now: float) -> EligibleAccounts:
+        """The accounts that may serve a request; `now` is seconds since the epoch."""
+        revision, readings = self._facts.changes()
+        state = self._view.version, revision
         if state != self._state or len(self._lists) > MOST_LISTS:
             self._state = state
             self._lists.clear()
-        now, readings = self._clock(), self._facts.readings
-        key_class = self.terms.key_class(lease_request)
+            self.terms.renew()
+        key_class = self.terms.key_class(lease_request) if self.terms.restricted else 0
         name = lease_request.model, lease_request.allowed_accounts, key_class
         kept = self._lists.get(name)
-        if kept is None or not kept.at <= now < kept.until or self._is_old(kept, now, readings):
-            found = self._listed(lease_request, now)
-            hours = self.terms.next_change(found.accounts.values(), now)
-            until = min(now + KEPT_SECONDS, _next_change(found, now), hours)
-            kept = self._lists[name] = _Kept(now, until, readings, found)
-        return kept.found
+        if (
+            kept is not None
+            and kept.at <= now < kept.until
+            and (readings == kept.readings or now < kept.at + FRESH_SECONDS)
+        ):
+            return kept.found
+        found = self._listed(lease_request, now)
+        hours = self.terms.next_change(found.accounts.values(), now)
+        until = min(now + KEPT_SECONDS, _next_change(found, now), hours)
+        self._lists[name] = _Kept(now, until, readings, found)
+        return found
 
     def usable(self, allowed: Collection[str]) -> bool:
         """Whether any account could serve a key, regardless of the model; looked at once a second."""
@@ -212,9 +213,6 @@ class EligibilityCache:
             accounts = self._view.accounts.values()
             self._usable[key] = any(_usable(account, allowed, now) for account in accounts)
         return self._usable[key]
-
-    def _is_old(self, kept: _Kept, now: float, readings: int) -> bool:
-        return readings != kept.readings and now >= kept.at + FRESH_SECONDS
 
     def _listed(self, lease_request: LeaseRequest, now: float) -> EligibleAccounts:
         model, allowed = lease_request.model, lease_request.allowed_accounts

@@ -38,7 +38,10 @@ class EncryptedItems:
         If Redis is away only the client's own marks are used; should upstream refuse an item, the
         attempt is repeated without encrypted items.
         """
-        if not has_encrypted(request):
+        for item in request.input:
+            if item.get(CONTENT):
+                break
+        else:
             return request
         request = _of_account(request, lease.account.id, unmarked=lease.is_affine)
         if not lease.is_affine:
@@ -90,11 +93,6 @@ def _of_account(request: UpstreamRequest, account_id: str, *, unmarked: bool) ->
     if len(kept) == len(request.input):
         return request
     return msgspec.structs.replace(request, input=kept)
-
-
-def has_encrypted(request: UpstreamRequest) -> bool:
-    """Whether a request contains encrypted items."""
-    return any(item.get(CONTENT) for item in request.input)
 
 
 def _digest(item: Item) -> str:

@@ -23,6 +23,10 @@ class RecentTie(msgspec.Struct, frozen=True):
     """Whether the account was selected but has not answered yet."""
     at: float
 
+    def is_recent(self, now: float) -> bool:
+        """Whether it was made in the last RECENT_SECONDS; `now` is seconds since the epoch."""
+        return 0 <= now - self.at < RECENT_SECONDS
+
 
 class RecentAffinity:
     """Caches the ties that this replica made in the last RECENT_SECONDS."""
@@ -36,18 +40,18 @@ class RecentAffinity:
 
     def note(self, fingerprint: str, account_id: str, *, tentative: bool) -> None:
         """Cache a tie; a tentative one does not replace one whose account has answered."""
-        held = self.of(fingerprint)
-        if tentative and held is not None and not held.tentative:
+        now, held = self._clock(), self._ties.pop(fingerprint, None)
+        if tentative and held is not None and not held.tentative and held.is_recent(now):
+            self._ties[fingerprint] = held
             return
-        self._ties.pop(fingerprint, None)
         if len(self._ties) >= MOST_TIES:
             self._ties.pop(next(iter(self._ties)))
-        self._ties[fingerprint] = RecentTie(account_id, tentative, self._clock())
+        self._ties[fingerprint] = RecentTie(account_id, tentative, now)
 
     def of(self, fingerprint: str) -> RecentTie | None:
         """The recent tie of a conversation, if any."""
         held = self._ties.get(fingerprint)
-        if held is not None and not 0 <= self._clock() - held.at < RECENT_SECONDS:
+        if held is not None and not held.is_recent(self._clock()):
             del self._ties[fingerprint]
             return None
         return held

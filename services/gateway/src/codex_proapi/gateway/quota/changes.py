@@ -18,7 +18,7 @@ class QuotaChanges:
         self.all = 0
         """Readings with other figures than before."""
         self.material = 0
-        """Those that differ materially from the last that did."""
+        """Those that differ materially from the last that did, and reads of all that is stored."""
 
     def __repr__(self) -> str:
         return f"<QuotaChanges, {self.material} of {self.all} material>"

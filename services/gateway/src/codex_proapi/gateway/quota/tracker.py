@@ -71,24 +71,13 @@ class QuotaTracker:
         self._overlay: dict[str, SeenQuota] = {}
         """By account id: the known quota merged with readings that are not written yet."""
         self._unread: set[str] = set()
-        self._merged = 0
-        """How often quotas were read from Redis or merged with it."""
-        self._changes = QuotaChanges()
+        self.changes = QuotaChanges()
+        """Counts readings, and how often quotas were read from Redis or merged with it."""
         self._reserve_models: frozenset[str] = frozenset()
         self._drawn: dict[tuple[str, str], tuple[SeenQuota, tuple[Window, ...]]] = {}
 
     def __repr__(self) -> str:
         return f"<QuotaTracker of {len(self._known)} accounts>"
-
-    @property
-    def revision(self) -> int:
-        """A number that changes when quotas were read from Redis, or one has changed materially."""
-        return self._merged + self._changes.material
-
-    @property
-    def readings(self) -> int:
-        """A number that changes when any quota was read with other figures than before."""
-        return self._changes.all
 
     def observe_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
         """Collect response headers of an account, by lower-case name; they are parsed later."""
@@ -160,13 +149,13 @@ class QuotaTracker:
 
         Raises StoreUnavailable; the readings are dropped then, and the next answer brings new ones.
         """
-        self._merged += bool(await self._write(self._pending()))
+        self.changes.material += bool(await self._write(self._pending()))
 
     async def check(self) -> None:
         """Read the stored quotas of all accounts, and plan polls. Raises StoreUnavailable."""
         self._known = self._newest(await self._store.all(list(self._view.accounts)))
         self._drawn.clear()
-        self._merged += 1
+        self.changes.material += 1
         self._note_reserves()
         self._poll.plan({id_: known.windows_seen_at for id_, known in self._known.items()})
 
@@ -175,7 +164,7 @@ class QuotaTracker:
         for account_id, quota in (await self._poll.ask(KEEP_SECONDS)).items():
             change = _Change(seen(quota, self._clock()), complete=True)
             self._known |= await self._store.keep({account_id: change})
-            self._merged += 1
+            self.changes.material += 1
             self._note_reserves()
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
@@ -234,16 +223,16 @@ class QuotaTracker:
 
     def _note(self, account_id: str, limit: str, used: Sequence[str | float]) -> None:
         """Count a reading; one that has changed is written at once if an owner keeps a share."""
-        before = self._changes.all
-        self._changes.note(account_id, limit, used)
-        if self._changes.all != before and self._is_shared(account_id):
+        before = self.changes.all
+        self.changes.note(account_id, limit, used)
+        if self.changes.all != before and self._is_shared(account_id):
             self._shared.set()
 
     def _count(self, account_id: str, quota: SeenQuota) -> None:
         """Count what is stored as a reading."""
         for family in quota.families:
             used = [window.used_percent for window in family.windows]
-            self._changes.note(account_id, f"{family.id} as stored", used)
+            self.changes.note(account_id, f"{family.id} as stored", used)
 
     def _is_shared(self, account_id: str) -> bool:
         """Whether a share of an account stays its owner's."""

@@ -25,14 +25,14 @@ FIRST_SECONDS: Final = 30.0
 MOST_SECONDS: Final = 300.0
 
 
-class _Opened(msgspec.Struct, frozen=True):
+class Opened(msgspec.Struct, frozen=True):
     """A breaker that was open and is not proven closed; times in seconds since the epoch."""
 
     since: float = 0.0
     until: float = 0.0
 
 
-_NEVER: Final = _Opened()
+_NEVER: Final = Opened()
 
 
 class CircuitBreakers:
@@ -44,28 +44,25 @@ class CircuitBreakers:
         self._redis = redis
         self._cooldowns = cooldowns
         self._clock = clock
-        self._opened: dict[str, _Opened] = {}
+        self.opened: dict[str, Opened] = {}
+        """By account id, the breakers that were open and that no answer has closed since."""
 
     def __repr__(self) -> str:
-        return f"<Breakers, not proven: {sorted(self._opened)}>"
+        return f"<Breakers, not proven: {sorted(self.opened)}>"
 
     def see(self, cooldowns: Mapping[str, Cooldown]) -> None:
         """Note open breakers from the cooldowns of a snapshot, by account id."""
         for account_id, cooldown in cooldowns.items():
             since = cooldown.since
             if cooldown.reason is CooldownReason.TRANSIENT and since >= self._since(account_id):
-                self._opened[account_id] = _Opened(since, cooldown.until)
+                self.opened[account_id] = Opened(since, cooldown.until)
 
     def counts(self, account_ids: Collection[str]) -> Mapping[str, int]:
         """How many of these accounts' breakers are `open`, and how many `half_open`."""
         now = self._clock()
-        known = [found for each, found in self._opened.items() if each in account_ids]
+        known = [found for each, found in self.opened.items() if each in account_ids]
         still_open = sum(now < found.until for found in known)
         return {"open": still_open, "half_open": len(known) - still_open}
-
-    def half_open(self, account_id: str) -> bool:
-        """Whether an account's breaker was open and no answer has closed it since."""
-        return account_id in self._opened
 
     async def may_probe(self, account_id: str) -> bool:
         """Acquire the probe lock of an account; False if it is taken, or Redis is away."""
@@ -95,16 +92,19 @@ class CircuitBreakers:
         )
         seconds = await self._cooldowns.fault(account_id, opening)
         if seconds is not None:
-            self._opened[account_id] = _Opened(now, now + seconds)
+            self.opened[account_id] = Opened(now, now + seconds)
         return seconds
 
     def close(self, lease: Lease) -> bool:
         """Close the breaker after an answer; False if the attempt began before it opened."""
-        if lease.began < self._since(lease.account.id):
+        opened = self.opened.get(lease.account.id)
+        if opened is None:
+            return True
+        if lease.began < opened.since:
             return False
-        self._opened.pop(lease.account.id, None)
+        del self.opened[lease.account.id]
         return True
 
     def _since(self, account_id: str) -> float:
         """When an account's breaker was last seen to open; 0 for never."""
-        return self._opened.get(account_id, _NEVER).since
+        return self.opened.get(account_id, _NEVER).since

@@ -88,8 +88,7 @@ class Egress:
 
         Asks Redis only when a probe is due; where Redis does not answer the replica probes alone.
         """
-        now = self._clock()
-        if now >= self._until:
+        if not self._until or (now := self._clock()) >= self._until:
             return 0.0
         if now < self._probe_at:
             return self._until - now

@@ -12,30 +12,21 @@ class RetryBudget:
     """Counts exchanges being dispatched, and those of them that retry."""
 
     def __init__(self) -> None:
-        self._under_way = 0
-        self._retrying = 0
+        self.under_way = 0
+        self.retrying = 0
 
     def __repr__(self) -> str:
-        return f"<RetryBudget {self._retrying} of {self._under_way}>"
+        return f"<RetryBudget {self.retrying} of {self.under_way}>"
 
     def exchange(self) -> "Spending":
         """Give a context that counts one exchange while it is being dispatched."""
         return Spending(self)
 
-    def begin(self) -> None:
-        """Count one exchange more."""
-        self._under_way += 1
-
-    def end(self, retries: int) -> None:
-        """Count one exchange less, and give back the retries that it held."""
-        self._under_way -= 1
-        self._retrying -= retries
-
     def take(self) -> bool:
         """Take one retry from the budget; False if it is exhausted."""
-        if self._retrying >= max(BUDGET_LEAST, BUDGET_SHARE * self._under_way):
+        if self.retrying >= max(BUDGET_LEAST, BUDGET_SHARE * self.under_way):
             return False
-        self._retrying += 1
+        self.retrying += 1
         return True
 
 
@@ -52,11 +43,12 @@ class Spending:
         return f"<Spending {self.held}>"
 
     def __enter__(self) -> Self:
-        self._budget.begin()
+        self._budget.under_way += 1
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._budget.end(self.held)
+        self._budget.under_way -= 1
+        self._budget.retrying -= self.held
 
     def retry(self) -> bool:
         """Whether this exchange may retry; it takes from the budget only once."""

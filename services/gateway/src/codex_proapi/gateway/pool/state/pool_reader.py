@@ -4,7 +4,7 @@ The accounts themselves are cached in memory. If a snapshot shows that they have
 read again and so is the snapshot, for it was taken for accounts that may be gone.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -93,54 +93,41 @@ class PoolReader:
         Raises:
             StoreUnavailable: no snapshot could be read.
         """
+        model, now = lease_request.model, self._clock()
         follow = self.follows(lease_request, passed)
         for _ in range(MOST_READS):
-            eligible = self.list(lease_request)
-            request = self._request(lease_request, eligible, claims, follow=follow, full=full)
-            snapshot = await self._snapshots.read(request)
-            self._clock.learn(snapshot.now)
-            changed = await self._view.refresh_if(snapshot.accounts_version)
-            if claims.refusal(snapshot.now):
+            eligible = self._eligible.list(lease_request, now)
+            snapshot = await self._snapshots.read(
+                SnapshotRequest(
+                    account_ids=_without(full, eligible.only) if full else eligible.only,
+                    excluded=eligible.excluded,
+                    model=model,
+                    affinity=lease_request.fingerprint if follow else None,
+                    charge=claims.pending if claims.charge else None,
+                    fair_share=self._fair_share(claims, eligible) if claims.fair_share else None,
+                    newest=self._newest,
+                )
+            )
+            now = snapshot.now
+            self._clock.learn(now)
+            changed = snapshot.accounts_version != self._view.version
+            if changed:
+                changed = await self._view.refresh_if(snapshot.accounts_version)
+            if (claims.charge or claims.fair_share) and claims.refusal(now):
                 break
             affine = snapshot.affine
             stays = affine is None or (affine in eligible.followed and affine not in full)
             if stays and not changed:
                 break
             follow = follow and stays
-        if self._seen.get(lease_request.model) is not snapshot.cooldowns:
-            self._see(lease_request.model, snapshot.cooldowns)
-        return PoolState(snapshot=snapshot, eligible=self.list(lease_request))
+        if self._seen.get(model) is not snapshot.cooldowns:
+            self._see(model, snapshot.cooldowns)
+        return PoolState(snapshot=snapshot, eligible=self._eligible.list(lease_request, now))
 
     def follows(self, lease_request: LeaseRequest, passed: Collection[str]) -> bool:
         """Whether the affine account is preferred for this request."""
         ties = self.strategy.routing is not Routing.ROUND_ROBIN and not lease_request.begins
         return ties and bool(lease_request.fingerprint) and not passed
-
-    def list(self, lease_request: LeaseRequest) -> EligibleAccounts:
-        """The accounts that may serve this request, in cooldown or not, closed by terms or not."""
-        return self._eligible.list(lease_request)
-
-    def _request(
-        self,
-        lease_request: LeaseRequest,
-        eligible: EligibleAccounts,
-        claims: Claims,
-        *,
-        follow: bool,
-        full: Collection[str],
-    ) -> SnapshotRequest:
-        only = eligible.only
-        if full and only is not None:
-            only = [id_ for id_ in only if id_ not in full]
-        return SnapshotRequest(
-            account_ids=only,
-            excluded=eligible.excluded,
-            model=lease_request.model,
-            affinity=lease_request.fingerprint if follow else None,
-            charge=claims.pending,
-            fair_share=self._fair_share(claims, eligible),
-            newest=self._newest,
-        )
 
     def _see(self, model: str, cooldowns: Mapping[str, Cooldown]) -> None:
         """Pass changed cooldowns to the circuit breakers."""
@@ -155,3 +142,8 @@ class PoolReader:
         if share is None or share.checked or not below or eligible.left is None:
             return None
         return share if eligible.left < below else None
+
+
+def _without(full: Collection[str], only: Sequence[str] | None) -> Sequence[str] | None:
+    """The accounts a conversation may stay with, as far as they have a free slot."""
+    return None if only is None else [id_ for id_ in only if id_ not in full]
