@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.askings import PIXEL, assistant, call, chat_call, developer, result, user
 
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request.context import TranslationContext
-from codex_proapi.gateway.translation.request.message_items import message_items
+from codex_proapi.gateway.translation.request.message_items import message_items, text_message
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 
 IMAGE = {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}
@@ -18,6 +20,53 @@ SENT_IMAGE = {"type": "input_image", "image_url": PIXEL, "detail": "low"}
 def _items(entry: Any, **rest: Any) -> list[Any]:
     reading = TranslationContext(names=ToolNames(), dropped=Dropped(), **rest)
     return message_items(entry, "messages[0]", reading)
+
+
+TEXT_PART: Any = st.fixed_dictionaries(
+    {"type": st.sampled_from(["text", "input_text", "output_text"]), "text": st.text(max_size=3)},
+    optional={"cache_control": st.just({})},
+)
+ODD_PART = st.sampled_from(
+    ["text", {"text": "no type"}, {"type": ["text"], "text": "a"}, {"type": "text"}, IMAGE, 7]
+)
+CONTENT = st.one_of(
+    st.text(max_size=3),
+    st.lists(TEXT_PART, max_size=3),
+    st.lists(st.one_of(TEXT_PART, ODD_PART), max_size=3),
+    st.sampled_from([None, 7, {"type": "text", "text": "one part"}]),
+)
+ENTRY: Any = st.fixed_dictionaries(
+    {
+        "role": st.sampled_from(
+            ["user", "assistant", "system", "developer", "tool", "x", None, []]
+        ),
+        "content": CONTENT,
+    },
+    optional={
+        "type": st.sampled_from(["message", "function_call", None, []]),
+        "refusal": st.just("no"),
+        "phase": st.just("commentary"),
+        "name": st.just("a"),
+    },
+)
+
+
+@given(ENTRY)
+def test_a_message_of_text_is_what_it_is_in_parts(entry: dict[str, Any]) -> None:
+    item = text_message(entry)
+
+    if item is not None:
+        assert _items(entry) == [item]
+
+
+@pytest.mark.parametrize("role", ["user", "system", "developer", "assistant"])
+@pytest.mark.parametrize("content", ["hi", [{"type": "text", "text": "hi"}]])
+@pytest.mark.parametrize("rest", [{}, {"type": "message"}])
+def test_a_message_of_text_is_known_by_its_fields(role: str, content: Any, rest: Any) -> None:
+    entry = {"role": role, "content": content, **rest}
+
+    assert [text_message(entry)] == _items(entry)
+    assert text_message({**entry, "type": "reasoning"}) is None
 
 
 @pytest.mark.parametrize("role", ["system", "developer"])

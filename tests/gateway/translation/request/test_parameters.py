@@ -19,6 +19,11 @@ def _body(**values: Any) -> ClientBody:
     return ClientBody(values={name: value for name, value in values.items() if value is not None})
 
 
+def _effort(body: ClientBody, resolved: Resolved, *, default: str | None) -> Any:
+    found = parameters.reasoning_of(body, resolved, default_effort=default, summary=None)
+    return found.get("effort")
+
+
 @pytest.mark.parametrize(
     ("values", "effort"),
     [
@@ -45,7 +50,7 @@ def _body(**values: Any) -> ClientBody:
     ],
 )
 def test_the_effort_on_the_wire(values: Any, effort: str) -> None:
-    assert parameters.effort_of(_body(**values), RESOLVED, default=None) == effort
+    assert _effort(_body(**values), RESOLVED, default=None) == effort
 
 
 @pytest.mark.parametrize(
@@ -54,24 +59,24 @@ def test_the_effort_on_the_wire(values: Any, effort: str) -> None:
      (8193, "high"), (24576, "high"), (24577, "xhigh")],
 )  # fmt: skip
 def test_a_budget_means_an_effort(budget: int, effort: str) -> None:
-    assert parameters.effort_of(_body(thinking_budget=budget), BARE, default=None) == effort
+    assert _effort(_body(thinking_budget=budget), BARE, default=None) == effort
 
 
 def test_the_name_of_the_model_beats_the_body_beats_the_key_beats_the_catalogue() -> None:
     suffixed = Catalogue.built_in().resolve("gpt-5.5-high")
     body = _body(reasoning_effort="low")
 
-    assert parameters.effort_of(body, suffixed, default="xhigh") == "high"
-    assert parameters.effort_of(body, RESOLVED, default="xhigh") == "low"
-    assert parameters.effort_of(_body(), RESOLVED, default="xhigh") == "xhigh"
-    assert parameters.effort_of(_body(), RESOLVED, default=None) == "medium"
-    assert parameters.effort_of(_body(), BARE, default=None) is None
+    assert _effort(body, suffixed, default="xhigh") == "high"
+    assert _effort(body, RESOLVED, default="xhigh") == "low"
+    assert _effort(_body(), RESOLVED, default="xhigh") == "xhigh"
+    assert _effort(_body(), RESOLVED, default=None) == "medium"
+    assert _effort(_body(), BARE, default=None) is None
 
 
 def test_a_default_effort_we_do_not_know_is_sent_as_it_is() -> None:
     fresh = Resolved(model=Model(slug="m", default_effort="gigantic"))
 
-    assert parameters.effort_of(_body(), fresh, default=None) == "gigantic"
+    assert _effort(_body(), fresh, default=None) == "gigantic"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +89,7 @@ def test_a_default_effort_we_do_not_know_is_sent_as_it_is() -> None:
 )
 def test_an_unknown_effort_is_refused(values: Any, param: str) -> None:
     with pytest.raises(BadRequest, match="none, minimal, low") as refused:
-        parameters.effort_of(_body(**values), RESOLVED, default=None)
+        _effort(_body(**values), RESOLVED, default=None)
 
     assert refused.value.param == param
 
@@ -335,3 +340,19 @@ def test_what_else_was_to_be_included_is_named() -> None:
     parameters.note_dropped(_body(include=7), dropped)
 
     assert dropped.names == ("include.web_search_call.action.sources",)
+
+
+@pytest.mark.parametrize("name", sorted(parameters.PLAIN))
+@pytest.mark.parametrize(
+    "value", [True, 7, "fast", ["x"], {"type": "json_object", "effort": "low"}]
+)
+def test_what_every_request_may_have_changes_no_other_parameter(name: str, value: Any) -> None:
+    body, dropped = _body(**{name: value}), Dropped()
+
+    parameters.refuse_impossible(body)
+    assert parameters.parallel_of(body) is None
+    assert parameters.text_of(body, RESOLVED.model, dropped) == {}
+    assert parameters.tier_of(body, RESOLVED, dropped) is None
+    assert parameters.asks_faster(body) is False
+    assert _effort(body, RESOLVED, default=None) == _effort(_body(), RESOLVED, default=None)
+    assert dropped.names == ()

@@ -16,7 +16,7 @@ from codex_proapi.gateway.server.body_threads import work_on
 from codex_proapi.gateway.server.read_body import read_body as receive_body
 from codex_proapi.gateway.server.sink import HttpSink
 from codex_proapi.gateway.translation.messages.request.token_count import count_tokens
-from codex_proapi.gateway.translation.request.request_reader import decoding_errors_refused
+from codex_proapi.gateway.translation.request.request_reader import DECODING_ERRORS, unreadable
 
 
 class CountTokens:
@@ -62,7 +62,9 @@ class CountTokens:
 def _counted(data: bytes) -> int:
     """Count a body. Raises BadRequest."""
     check_values(data)
-    with decoding_errors_refused():
+    try:
         body = read_body(data)
         message_list(body)
         return count_tokens(body)
+    except DECODING_ERRORS:
+        raise unreadable() from None

@@ -6,7 +6,7 @@ Responses-shaped body to the chat route). The values are interpreted in `transla
 
 import codecs
 import functools
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -78,7 +78,7 @@ class ClientBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decode_body(
-    body: bytes | Mapping[str, Any], *, read: Container[str] | None = None
+    body: bytes | Mapping[str, Any], *, read: frozenset[str] | None = None
 ) -> ClientBody:
     """Decode a request body. Raises BadRequest if it is not a JSON object.
 
@@ -119,7 +119,7 @@ def tool_value(fields: ToolFields, name: str) -> Any:
     return None if raw is None else _VALUE.decode(raw)
 
 
-def _decoded_at_once(body: bytes, read: Container[str] | None) -> ClientBody | None:
+def _decoded_at_once(body: bytes, read: frozenset[str] | None) -> ClientBody | None:
     """The fast way of `_decoded`, in one call of the decoder; None for bodies that it cannot judge.
 
     Those have tools, which stay bytes, or something that cannot be decoded, perhaps in a field that
@@ -131,14 +131,15 @@ def _decoded_at_once(body: bytes, read: Container[str] | None) -> ClientBody | N
         return None
     if "tools" in fields or "functions" in fields:
         return None
-    names = [name for name, value in fields.items() if value is not None]
-    return ClientBody(
-        values={name: fields[name] for name in names if read is None or name in read},
-        names=tuple(names),
-    )
+    if None in fields.values():
+        fields = {name: value for name, value in fields.items() if value is not None}
+    values = fields
+    if read is not None and not fields.keys() <= read:
+        values = {name: value for name, value in fields.items() if name in read}
+    return ClientBody(values=values, names=tuple(fields))
 
 
-def _decoded(body: bytes, read: Container[str] | None) -> ClientBody:
+def _decoded(body: bytes, read: frozenset[str] | None) -> ClientBody:
     try:
         fields = _FIELDS.decode(body)
         tools_json = bytes(fields.pop("tools", _NULL))
@@ -171,7 +172,7 @@ def _value(name: str, raw: msgspec.Raw) -> Any:
         raise BadRequest(f"'{name[:64]}' cannot be read: {error}", param=name[:64]) from None
 
 
-def _decoded_mended(body: bytes, read: Container[str] | None) -> ClientBody:
+def _decoded_mended(body: bytes, read: frozenset[str] | None) -> ClientBody:
     """Decode again without a byte order mark and with lone surrogates replaced.
 
     Windows PowerShell writes files with a mark, or in UTF-16. Raises BadRequest for anything else but

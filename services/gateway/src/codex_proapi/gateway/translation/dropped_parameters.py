@@ -2,15 +2,16 @@
 
 import re
 
+import msgspec
+
 _CLEAN = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _MOST = 32
 
 
-class Dropped:
+class Dropped(msgspec.Struct):
     """A bounded set of names; a client's spelling is kept only if it is safe in a header."""
 
-    def __init__(self) -> None:
-        self._names: dict[str, None] = {}
+    _names: dict[str, None] = {}
 
     def __repr__(self) -> str:
         return f"<Dropped {', '.join(self.names)}>"

@@ -50,6 +50,7 @@ COMPACTION_FEATURE = "remote_compaction_v2"
 ACCOUNT_MARK_LENGTH = 12
 HEADER_LIMIT = 8192
 """Most characters of a forwarded header; a longer one is left out."""
+_encode = msgspec.json.Encoder().encode
 
 
 def account_mark(account_id: str) -> str:
@@ -126,7 +127,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     def encode(self) -> bytes:
         """Return the body in this request's shape. Raises BadRequest if it is nested too deeply."""
         try:
-            return msgspec.json.encode(self._encodable())
+            return _encode(self._encodable())
         except RecursionError:
             raise BadRequest("The body is nested too deeply", param="input") from None
 
@@ -140,7 +141,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     def _encodable(self) -> dict[str, Any]:
         if self.payload is not None:
             return {**self.payload, "model": self.model}
-        return self._native().body()
+        return self.body() if self.tool_search is None else self._native(self.tool_search).body()
 
     def body(self) -> dict[str, Any]:
         """Return the body before encoding: the keys the CLI sends, in its order; upstream refuses others."""
@@ -161,13 +162,11 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
             body["client_metadata"] = self.client_metadata
         return body
 
-    def _native(self) -> "UpstreamRequest":
+    def _native(self, search: Search) -> "UpstreamRequest":
         """The request with its tool search in the native form."""
-        if self.tool_search is None:
-            return self
         functions = {tool.name: tool for tool in self.tools if tool.type == "function"}
         definitions = {name: tool.definition for name, tool in functions.items()}
-        items, loaded = native_items(self.input, self.tool_search, definitions)
+        items, loaded = native_items(self.input, search, definitions)
         tools = tuple(
             Tool(type=TOOL_SEARCH, definition=native_tool(tool.definition))
             if tool is functions.get(SEARCH_FUNCTION)
@@ -226,7 +225,9 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
             body["tool_choice"] = self.tool_choice
             if self.parallel_tool_calls is not None:
                 body["parallel_tool_calls"] = self.parallel_tool_calls
-        reasoning = {name: value for name, value in self.reasoning.items() if name != "context"}
+        reasoning = self.reasoning
+        if "context" in reasoning:
+            reasoning = {name: value for name, value in reasoning.items() if name != "context"}
         if reasoning:
             body["reasoning"] = reasoning
 

@@ -7,8 +7,9 @@ from codex_proapi.commons.codex.model_catalogue import Catalogue
 from codex_proapi.gateway.translation.chat.options import ChatOptions
 from codex_proapi.gateway.translation.request.parameters import stops_of, wants_usage
 from codex_proapi.gateway.translation.request.request_reader import (
+    DECODING_ERRORS,
     RequestReader,
-    decoding_errors_refused,
+    unreadable,
 )
 from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
@@ -25,14 +26,16 @@ def read_chat_request(
     client: ClientTraits,
 ) -> TranslatedRequest:
     """Translate a chat completions body. Raises BadRequest or UnknownModel."""
-    with decoding_errors_refused():
+    try:
         reader = RequestReader(body, catalogue=catalogue, options=options, client=client)
         field = reader.history_field(own="messages", other="input")
         request, items = reader.upstream_request(field)
-        if reader.body.text("previous_response_id"):
+        if "previous_response_id" in reader.body.values and reader.body.text(
+            "previous_response_id"
+        ):
             # Chat has no stored responses: its clients send the whole history.
             reader.dropped.add("previous_response_id")
-        form = request.text.get("format", {}).get("type")
+        form = request.text.get("format", {}).get("type") if request.text else None
         answer = ChatOptions(
             include_usage=field == "input" or wants_usage(reader.body),
             custom_tools=reader.tools.chat_custom,
@@ -42,3 +45,5 @@ def read_chat_request(
             stop=stops_of(reader.body),
         )
         return reader.translated(request, items, field=field, answer=answer)
+    except DECODING_ERRORS:
+        raise unreadable() from None

@@ -9,8 +9,9 @@ from codex_proapi.gateway.formats.client_body import ClientBody, decode_body
 from codex_proapi.gateway.translation.completions.options import CompletionOptions
 from codex_proapi.gateway.translation.request.parameters import HANDLED, stops_of, wants_usage
 from codex_proapi.gateway.translation.request.request_reader import (
+    DECODING_ERRORS,
     RequestReader,
-    decoding_errors_refused,
+    unreadable,
 )
 from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
@@ -52,7 +53,7 @@ def read_completions_request(
             can have.
         UnknownModel: the catalogue has no such model.
     """
-    with decoding_errors_refused():
+    try:
         asked = decode_body(body, read=_READ)
         prompt = _prompt(asked)
         _refuse_impossible(asked)
@@ -73,6 +74,8 @@ def read_completions_request(
             echo=prompt if asked.flag("echo") else "",
         )
         return reader.translated(request, items, field="prompt", answer=answer)
+    except DECODING_ERRORS:
+        raise unreadable() from None
 
 
 def _prompt(asked: ClientBody) -> str:

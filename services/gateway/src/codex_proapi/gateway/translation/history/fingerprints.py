@@ -32,7 +32,9 @@ def opening_words(instructions: str | None, items: Iterable[Item]) -> str:
     for item in items:
         if item.get("type") != "message":
             continue
-        seen.extend(map(_words, item["content"]))
+        for part in item["content"]:
+            text = part.get("text") if isinstance(part, dict) else None
+            seen.append(text[:_READ_LIMIT] if isinstance(text, str) else _words(part))
         if item.get("role") == "user":
             break
     return "\0".join(seen)
@@ -52,7 +54,8 @@ def session_uuid(conversation: str) -> str:
 
 
 def _words(part: Any) -> str:
-    for field in ("text", "image_url", "file_data", "file_id"):
+    """The beginning of a part other than text."""
+    for field in ("image_url", "file_data", "file_id"):
         value = part.get(field) if isinstance(part, dict) else None
         if isinstance(value, str):
             return value[:_READ_LIMIT]

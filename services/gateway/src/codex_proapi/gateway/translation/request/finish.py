@@ -1,7 +1,8 @@
 """The last step of a translation, once all items are known: pairs calls, names the conversation."""
 
 import re
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
 import msgspec
 
@@ -15,11 +16,12 @@ from codex_proapi.gateway.translation.history.fingerprints import (
 )
 from codex_proapi.gateway.translation.history.transcript import flattened
 from codex_proapi.gateway.translation.request.translated_request import (
-    Basis,
     HistoryMode,
     TranslatedRequest,
 )
 
+_kind_of: Final = itemgetter("type")
+_MESSAGES: Final = frozenset({"message"})
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -30,26 +32,38 @@ def finished(translated: TranslatedRequest, items: list[Item]) -> TranslatedRequ
         translated: The translation so far.
         items: The whole history, in order, stored items included.
     """
-    basis = translated.basis
-    items = [item for item in items[:-1] if item != COMPACTION_TRIGGER] + items[-1:]
-    items = _without_repeated_ids(items)
-    history = items if basis.verbatim else paired(items)
-    name = _name(basis, translated.request.instructions, history)
-    derived = session_uuid(name)
-    own = basis.session or ""
-    request = msgspec.structs.replace(
-        translated.request,
-        input=tuple(_sent(history, basis)),
-        prompt_cache_key=cache_key(translated.request.prompt_cache_key or basis.session, name),
+    basis, request = translated.basis, translated.request
+    history = items
+    if basis.verbatim or not _MESSAGES.issuperset(map(_kind_of, items)):
+        # Messages that were translated have no ids, and are no calls.
+        history = _sound(items, verbatim=basis.verbatim)
+    source = f"lane {basis.lane}"
+    if not basis.lane:
+        source = f"words {opening_words(request.instructions, history)}"
+    name = fingerprint(basis.key_id, source)
+    derived, own = session_uuid(name), basis.session or ""
+    own_key = request.prompt_cache_key or own
+    as_items = basis.verbatim or basis.history_mode is HistoryMode.STRUCTURED
+    sent = msgspec.structs.replace(
+        request,
+        input=tuple(history if as_items else flattened(history)),
+        prompt_cache_key=cache_key(own_key, name) if own_key else derived,
         session_id=own if basis.verbatim and _UUID.fullmatch(own) else derived,
     )
     return msgspec.structs.replace(
         translated,
-        request=request,
+        request=sent,
         fingerprint_source=name,
-        begins=not basis.lane and all(map(_asks, history)),
+        begins=not basis.lane and _is_first_turn(history),
         history=tuple(history),
     )
+
+
+def _sound(items: list[Item], *, verbatim: bool) -> list[Item]:
+    """Return the history as upstream accepts it: one trigger, each id once, calls with results."""
+    items = [item for item in items[:-1] if item != COMPACTION_TRIGGER] + items[-1:]
+    items = _without_repeated_ids(items)
+    return items if verbatim else paired(items)
 
 
 def _without_repeated_ids(items: list[Item]) -> list[Item]:
@@ -65,18 +79,9 @@ def _without_repeated_ids(items: list[Item]) -> list[Item]:
     return kept
 
 
-def _name(basis: Basis, instructions: str | None, history: list[Item]) -> str:
-    if basis.lane:
-        return fingerprint(basis.key_id, f"lane {basis.lane}")
-    return fingerprint(basis.key_id, f"words {opening_words(instructions, history)}")
-
-
-def _asks(item: Item) -> bool:
-    """Whether an item can occur before the first answer of a conversation."""
-    return item.get("type") == "message" and item.get("role") != "assistant"
-
-
-def _sent(history: list[Item], basis: Basis) -> list[Item]:
-    if basis.verbatim or basis.history_mode is HistoryMode.STRUCTURED:
-        return history
-    return flattened(history)
+def _is_first_turn(history: list[Item]) -> bool:
+    """Whether all items can occur before the first answer of a conversation."""
+    for item in history:
+        if item["type"] != "message" or item.get("role") == "assistant":
+            return False
+    return True

@@ -16,6 +16,7 @@ from codex_proapi.gateway.translation.request.message_items import (
     call_item,
     message_items,
     result_item,
+    text_message,
 )
 from codex_proapi.gateway.translation.request.parts import (
     FILE_TYPES,
@@ -58,7 +59,10 @@ def history_items(entries: Any, field: str, reading: TranslationContext) -> list
         raise BadRequest(f"'{field}' must be a list", param=field)
     items: list[Item] = []
     for index, entry in enumerate(entries):
-        items.extend(_entry_items(entry, f"{field}[{index}]", reading))
+        if item := text_message(entry):
+            items.append(item)
+        else:
+            items.extend(_entry_items(entry, f"{field}[{index}]", reading))
     return items
 
 

@@ -13,6 +13,7 @@ from codex_proapi.gateway.formats.codex.input_items import Part, message, output
 from codex_proapi.gateway.formats.codex.requests import Item
 from codex_proapi.gateway.translation.request.context import TranslationContext
 from codex_proapi.gateway.translation.request.parts import (
+    TEXT_TYPES,
     assistant_text,
     each_part,
     input_part,
@@ -21,6 +22,34 @@ from codex_proapi.gateway.translation.request.parts import (
 from codex_proapi.gateway.translation.request.tool_results import tool_output
 
 PHASES = frozenset({"commentary", "final_answer"})
+_SENT = {
+    "user": ("user", "input_text"),
+    "system": ("developer", "input_text"),
+    "developer": ("developer", "input_text"),
+    "assistant": ("assistant", "output_text"),
+}
+"""Role of a client's message to the role to send, and to the type of its parts of text."""
+_TEXT_FIELDS = frozenset({"role", "content", "type"})
+_TEXT_TYPES = tuple(TEXT_TYPES)
+"""As a tuple, for a client's type may be anything, also what has no hash."""
+
+
+def text_message(entry: Any) -> Item | None:
+    """Return an entry that is a role and text, and nothing else, as a message; None for every other one.
+
+    Most of a conversation is such messages, in all dialects. `message_items` gives the same item.
+    """
+    if not isinstance(entry, dict) or not entry.keys() <= _TEXT_FIELDS:
+        return None
+    role, content = entry.get("role"), entry.get("content")
+    if not isinstance(role, str) or role not in _SENT or entry.get("type", "message") != "message":
+        return None
+    sent, kind = _SENT[role]
+    if isinstance(content, str):
+        parts = [{"type": kind, "text": content}] if content else []
+    else:
+        parts = _texts(content, kind)
+    return {"type": "message", "role": sent, "content": parts} if parts else None
 
 
 def message_items(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
@@ -65,6 +94,18 @@ def result_item(
     if not item["call_id"] and isinstance(name, str) and name:
         item["name"] = reading.names.sent(name)
     return item
+
+
+def _texts(content: Any, kind: str) -> list[Part]:
+    """Return a list of text, and nothing else, as parts of a type; empty for any other content."""
+    parts: list[Part] = []
+    for part in content if isinstance(content, list) else ():
+        text = part.get("text") if isinstance(part, dict) else None
+        if not isinstance(text, str) or part.get("type") not in _TEXT_TYPES:
+            return []
+        if text:
+            parts.append({"type": kind, "text": text})
+    return parts
 
 
 def _developer(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:

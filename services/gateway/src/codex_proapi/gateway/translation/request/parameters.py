@@ -30,8 +30,13 @@ HANDLED = frozenset(
 """Keys with a rule; all others are left out."""
 READ = HANDLED | {"audio", "conversation", "prompt", "metadata", "client_metadata"}
 """Keys that are decoded in some dialect; the values of others are not."""
-_IMPOSSIBLE = frozenset({"n", "modalities", "background", "audio", "conversation", "prompt"})
-"""Keys that may ask for what cannot be done."""
+PLAIN = frozenset(
+    {
+        "model", "messages", "input", "instructions", "system", "stream", "stream_options", "store",
+        "stop", "prompt_cache_key", "previous_response_id", "metadata", "client_metadata",
+    }
+)  # fmt: skip
+"""Keys that no function here reads but `stops_of` and `wants_usage`: most requests have only such."""
 _REASONING = frozenset(
     {
         "reasoning", "reasoning_effort", "reasoning_summary", "reasoningSummary", "include_reasoning",
@@ -53,8 +58,6 @@ SLOWER_TIERS = frozenset({"flex"})
 
 def refuse_impossible(body: ClientBody) -> None:
     """Raise BadRequest for a parameter that would change the answer if it were left out."""
-    if _IMPOSSIBLE.isdisjoint(body.values):
-        return
     count = body.get("n")
     if count is not None and count != 1:
         raise BadRequest("Only one choice can be made", code="unsupported_value", param="n")
@@ -79,22 +82,21 @@ def note_dropped(body: ClientBody, dropped: Dropped, *, echoed: Container[str] =
             dropped.add(f"include.{wanted}")
 
 
-def effort_of(body: ClientBody, resolved: Resolved, *, default: str | None) -> str | None:
-    """Return the effort to send: the model name's, else the body's, the key's, the catalogue's."""
-    effort = resolved.effort or _asked_effort(body) or default or resolved.model.default_effort
-    if effort is None or effort not in EFFORTS:
-        return effort
-    return resolved.model.clamp(effort)
-
-
 def reasoning_of(
     body: ClientBody, resolved: Resolved, *, default_effort: str | None, summary: str | None
 ) -> dict[str, Any]:
-    """Return `reasoning`: the effort, and the summary if client, key, setting or catalogue wants one."""
+    """Return `reasoning`: the effort, and the summary if client, key, setting or catalogue wants one.
+
+    The effort is the model name's, else the body's, the key's, the catalogue's.
+    """
+    model, asked, wanted = resolved.model, None, None
+    if not _REASONING.isdisjoint(body.values):
+        asked = None if resolved.effort else _asked_effort(body)
+        wanted = summary_of(body)
     reasoning: dict[str, Any] = {}
-    if effort := effort_of(body, resolved, default=default_effort):
-        reasoning["effort"] = effort
-    wanted = summary_of(body) or summary or resolved.model.default_summary
+    if effort := resolved.effort or asked or default_effort or model.default_effort:
+        reasoning["effort"] = model.clamp(effort) if effort in EFFORTS else effort
+    wanted = wanted or summary or model.default_summary
     if wanted in SUMMARIES:
         reasoning["summary"] = wanted
     return reasoning
@@ -159,8 +161,10 @@ def stops_of(body: ClientBody, *, most: int = MOST_STOPS) -> tuple[str, ...]:
     Empty ones stop nothing and are left out. Raises BadRequest for other than a string or up to
     `most` strings.
     """
-    provided = body.get("stop")
-    listed = [] if provided is None else provided if isinstance(provided, list) else [provided]
+    provided = body.values.get("stop")
+    if provided is None:
+        return ()
+    listed = provided if isinstance(provided, list) else [provided]
     if len(listed) > most or not all(isinstance(each, str) for each in listed):
         raise BadRequest(f"'stop' must be a string or up to {most} strings", param="stop")
     if any(len(each) > MOST_STOP_CHARACTERS for each in listed):
@@ -170,7 +174,7 @@ def stops_of(body: ClientBody, *, most: int = MOST_STOPS) -> tuple[str, ...]:
 
 def wants_usage(body: ClientBody) -> bool:
     """Whether a stream must end with a usage chunk (`stream_options.include_usage`)."""
-    options = body.get("stream_options")
+    options = body.values.get("stream_options")
     return isinstance(options, dict) and options.get("include_usage") is True
 
 
@@ -186,8 +190,6 @@ def parallel_of(body: ClientBody) -> bool | None:
 
 def _asked_effort(body: ClientBody) -> str | None:
     """Return the body's effort, from its name or a thinking budget; None for the defaults."""
-    if _REASONING.isdisjoint(body.values):
-        return None
     for field, word in (
         ("reasoning_effort", _effort_in(body.get("reasoning_effort"))),
         ("reasoning.effort", _reasoning(body).get("effort")),
@@ -217,8 +219,6 @@ def summary_of(body: ClientBody) -> str | None:
 
     `none` is no summary; None leaves it to key, setting and catalogue.
     """
-    if _REASONING.isdisjoint(body.values):
-        return None
     nested = body.get("reasoning_effort")
     for wish in (_reasoning(body), nested if isinstance(nested, dict) else {}):
         for name in ("summary", "generate_summary"):

@@ -6,8 +6,8 @@ with the parameter's name; the argument is never changed.
 """
 
 from collections.abc import Container, Mapping
-from contextlib import AbstractContextManager
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
 import msgspec
 
@@ -26,7 +26,11 @@ from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request import parameters
 from codex_proapi.gateway.translation.request.context import TranslationContext
 from codex_proapi.gateway.translation.request.finish import finished
-from codex_proapi.gateway.translation.request.items import history_items, references_of
+from codex_proapi.gateway.translation.request.items import (
+    REFERENCE,
+    history_items,
+    references_of,
+)
 from codex_proapi.gateway.translation.request.parts import joined_text, says_json
 from codex_proapi.gateway.translation.request.translated_request import (
     Basis,
@@ -38,8 +42,8 @@ from codex_proapi.gateway.translation.tools.remembered_tools import read_again
 from codex_proapi.gateway.translation.tools.tool_choice import forces, read_choice
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 from codex_proapi.gateway.translation.tools.tools import (
+    NO_TOOLS,
     WEB_SEARCH,
-    ToolSet,
     declared_names,
     read_tools,
     search_of_options,
@@ -49,27 +53,15 @@ from codex_proapi.gateway.translation.tools.tools import (
 ASK_FOR_JSON = "Answer with one JSON object."
 """Instruction added for `json_object` if no message contains the word JSON, as upstream requires."""
 _MODEL_NAME_LENGTH = 128
+DECODING_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What reading a body may raise for a part that was left undecoded; means `unreadable`."""
+_kind_of_item: Final = itemgetter("type")
+_TRIGGERS: Final = frozenset({COMPACTION_TRIGGER["type"]})
 
 
-class _Refusing:
-    """A context that refuses what cannot be decoded; without a state, so that one serves all bodies."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, msgspec.MsgspecError | UnicodeDecodeError | RecursionError):
-            raise BadRequest("The body cannot be read", param="body") from None
-
-
-_REFUSING = _Refusing()
-
-
-def decoding_errors_refused() -> AbstractContextManager[None]:
-    """A context that raises BadRequest for the errors of decoding a part that was left undecoded."""
-    return _REFUSING
+def unreadable() -> BadRequest:
+    """The client's error for a body with a part that cannot be decoded."""
+    return BadRequest("The body cannot be read", param="body")
 
 
 class RequestReader:
@@ -91,18 +83,21 @@ class RequestReader:
         self.resolved = _resolved(self.asked_model, catalogue, default=options.default_model)
         self.dropped = Dropped()
         self.names = ToolNames()
-        self.tools = ToolSet()
+        self.tools = NO_TOOLS
+        # The parameters that most bodies do not have are not looked for in them one by one.
+        self._plain = parameters.PLAIN.issuperset(self.body.values)
 
     def history_field(self, *, own: str, other: str) -> str:
         """Return the name of the field with the history: `other` if only that is filled, else `own`.
 
         Some clients post one API's body to the other's route (seen with Cursor).
         """
-        if self.body.get(own):
+        values = self.body.values
+        if values.get(own):
             return own
-        if self.body.get(other) is not None:
+        if other in values:
             return other
-        if self.body.get(own) is not None or self.body.get("previous_response_id"):
+        if own in values or values.get("previous_response_id"):
             return own
         raise BadRequest(f"'{own}' is required", code="missing_required_parameter", param=own)
 
@@ -115,31 +110,38 @@ class RequestReader:
             field: The field with the history.
             echoed: Parameters that are not sent but repeated in the dialect's answer.
         """
-        body = self.body
-        parameters.refuse_impossible(body)
-        parameters.note_dropped(body, self.dropped, echoed=echoed)
+        body, resolved, plain = self.body, self.resolved, self._plain
+        if not plain:
+            parameters.refuse_impossible(body)
+        if "include" in body.values or not parameters.HANDLED.issuperset(body.names):
+            parameters.note_dropped(body, self.dropped, echoed=echoed)
         choice = self._read_tools(field)
         items = self._history(field)
         request = UpstreamRequest(
-            model=self.resolved.model.slug,
+            model=resolved.model.slug,
             shape=self._shape(choice),
             session_id="",
             input=(),
             instructions=body.text("instructions") or "",
             tools=self.tools.tools,
             tool_choice=choice,
-            parallel_tool_calls=parameters.parallel_of(body),
+            parallel_tool_calls=None if plain else parameters.parallel_of(body),
             reasoning=parameters.reasoning_of(
                 body,
-                self.resolved,
+                resolved,
                 default_effort=self.options.default_effort,
                 summary=self.options.reasoning_summary,
             ),
-            text=parameters.text_of(body, self.resolved.model, self.dropped),
-            service_tier=parameters.tier_of(body, self.resolved, self.dropped),
+            text={} if plain else parameters.text_of(body, resolved.model, self.dropped),
+            service_tier=(
+                parameters.tier_of(body, resolved, self.dropped)
+                if resolved.fast or not plain
+                else None
+            ),
             prompt_cache_key=body.text("prompt_cache_key") or "",
         )
-        if request.text.get("format") == {"type": "json_object"} and not says_json(items):
+        asks_json = not plain and request.text.get("format") == {"type": "json_object"}
+        if asks_json and not says_json(items):
             items = [message("developer", [text_part(ASK_FOR_JSON)]), *items]
         return request, items
 
@@ -158,7 +160,12 @@ class RequestReader:
 
         `answer` has the options of the dialect's translator. Raises BadRequest for an empty history.
         """
-        references = references_of(items)
+        kinds = set(map(_kind_of_item, items))
+        references = references_of(items) if REFERENCE in kinds else ()
+        metadata = self.body.values.get("metadata")
+        notes = metadata if isinstance(metadata, dict) else {}
+        task, conversation = notes.get("task"), notes.get("cursorConversationId")
+        lane = request.prompt_cache_key or self.client.session
         translated = TranslatedRequest(
             request=request,
             asked_model=self.asked_model[:_MODEL_NAME_LENGTH] or request.model,
@@ -170,39 +177,45 @@ class RequestReader:
             unresolved=previous_response_id is not None or bool(references),
             previous_response_id=previous_response_id,
             references=references,
-            asks_faster=parameters.asks_faster(self.body),
+            asks_faster=not self._plain and parameters.asks_faster(self.body),
             dropped=self.dropped.names,
-            task=self._task(),
-            basis=self._basis(verbatim=verbatim),
+            task=task if isinstance(task, str) else "",
+            basis=Basis(
+                key_id=self.options.key_id,
+                history_mode=self.options.history_mode,
+                verbatim=verbatim,
+                lane=lane or (conversation if isinstance(conversation, str) else None),
+                session=self.client.session,
+            ),
         )
         if translated.unresolved:
             pending = msgspec.structs.replace(request, input=tuple(items))
             return msgspec.structs.replace(translated, request=pending)
-        if all([item == COMPACTION_TRIGGER for item in items]):  # noqa: C419 - a list is made faster
+        if kinds <= _TRIGGERS and all(item == COMPACTION_TRIGGER for item in items):
             raise BadRequest("There is nothing to answer", param=field)
         return finished(translated, items)
 
     def _read_tools(self, field: str) -> str | dict[str, Any]:
         """Read the tools and their names; return the tool choice."""
-        body = self.body
-        inside = tools_inside(body.get(field))
-        search = search_of_options(body.get("web_search_options"))
-        if not (body.tools or body.functions or inside or search):
-            pass  # no tools: names and tools are empty as they were made
-        elif body.tools_json and not inside and not search:
+        body, values = self.body, self.body.values
+        inside = tools_inside(values.get(field))
+        search = () if self._plain else search_of_options(values.get("web_search_options"))
+        if body.tools_json and not inside and not search:
             read = read_again(body.tools_json)
             self.names, self.tools = read.names.copy(), read.tools
             for name in read.dropped:
                 self.dropped.add(name)
-        else:
+        elif body.tools or body.functions or inside or search:
             functions = bool(body.functions) and not body.tools
             declared = (*inside, *(body.functions if functions else body.tools), *search)
             tools_field = "functions" if functions else "tools"
             self.names = ToolNames(declared_names(declared))
             self.tools = read_tools(declared, tools_field, names=self.names, dropped=self.dropped)
-        choice_field = "tool_choice" if body.get("tool_choice") is not None else "function_call"
+        if self._plain:
+            return "auto"
+        choice_field = "tool_choice" if "tool_choice" in values else "function_call"
         return read_choice(
-            body.get(choice_field), choice_field, offered=self.tools, names=self.names
+            values.get(choice_field), choice_field, offered=self.tools, names=self.names
         )
 
     def _history(self, field: str) -> list[Item]:
@@ -212,12 +225,10 @@ class RequestReader:
             custom=self.tools.custom,
             audio="audio" in self.resolved.model.input_modalities,
         )
-        items: list[Item] = []
-        if system := joined_text(self.body.get("system"), "system"):
-            items.append(message("developer", [text_part(system)]))
-        entries = self.body.get(field)
-        items.extend(history_items([] if entries is None else entries, field, reading))
-        return items
+        values = self.body.values
+        system = joined_text(values["system"], "system") if "system" in values else ""
+        items = history_items(values.get(field, []), field, reading)
+        return [message("developer", [text_part(system)]), *items] if system else items
 
     def _shape(self, choice: str | dict[str, Any]) -> Shape:
         """Return the shape: the catalogue's, or classic for what only the classic shape is known to have.
@@ -226,30 +237,13 @@ class RequestReader:
         Where the backend refuses it, the request is repeated in the lite shape (`policy`).
         """
         tools = self.tools.tools
-        needs_classic = (
+        needs_classic = bool(tools) and (
             forces(choice)
             or (choice != "none" and any(tool.type == WEB_SEARCH for tool in tools))
-            or (bool(tools) and parameters.parallel_of(self.body) is True)
+            or parameters.parallel_of(self.body) is True
         )
         lite = self.resolved.model.use_responses_lite and not needs_classic
         return Shape.LITE if lite else Shape.CLASSIC
-
-    def _task(self) -> str:
-        metadata = self.body.get("metadata")
-        task = metadata.get("task") if isinstance(metadata, dict) else None
-        return task if isinstance(task, str) else ""
-
-    def _basis(self, *, verbatim: bool) -> Basis:
-        metadata = self.body.get("metadata")
-        cursor = metadata.get("cursorConversationId") if isinstance(metadata, dict) else None
-        lane = self.body.text("prompt_cache_key") or self.client.session
-        return Basis(
-            key_id=self.options.key_id,
-            history_mode=self.options.history_mode,
-            verbatim=verbatim,
-            lane=lane or (cursor if isinstance(cursor, str) else None),
-            session=self.client.session,
-        )
 
 
 def _resolved(name: str, catalogue: Catalogue, *, default: str | None) -> Resolved:

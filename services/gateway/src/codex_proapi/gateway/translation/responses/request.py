@@ -17,8 +17,9 @@ from codex_proapi.gateway.formats.codex.requests import (
 )
 from codex_proapi.gateway.translation.request import parameters
 from codex_proapi.gateway.translation.request.request_reader import (
+    DECODING_ERRORS,
     RequestReader,
-    decoding_errors_refused,
+    unreadable,
 )
 from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
@@ -43,9 +44,11 @@ def read_responses_request(
     client: ClientTraits,
 ) -> TranslatedRequest:
     """Translate a body of `/v1/responses`. Raises BadRequest or UnknownModel."""
-    with decoding_errors_refused():
+    try:
         reader = RequestReader(body, catalogue=catalogue, options=options, client=client)
         return _translated(reader, compact=False)
+    except DECODING_ERRORS:
+        raise unreadable() from None
 
 
 def read_compact_request(
@@ -56,25 +59,27 @@ def read_compact_request(
     client: ClientTraits,
 ) -> TranslatedRequest:
     """Translate a body that requests a compacted history. Raises BadRequest or UnknownModel."""
-    with decoding_errors_refused():
+    try:
         reader = RequestReader(body, catalogue=catalogue, options=options, client=client)
         return _translated(reader, compact=True)
+    except DECODING_ERRORS:
+        raise unreadable() from None
 
 
 def _translated(reader: RequestReader, *, compact: bool) -> TranslatedRequest:
-    body = reader.body
+    body, values = reader.body, reader.body.values
     echo: dict[str, Any] = {}
-    verbatim = reader.client.is_codex and body.get("messages") is None
+    verbatim = reader.client.is_codex and "messages" not in values
     if verbatim:
         field = "input"
         request, items = _codex_request(reader)
     else:
         field = reader.history_field(own="input", other="messages")
         request, items = reader.upstream_request(field, echoed={"metadata"})
-        echo["metadata"] = _metadata(body)
+        echo["metadata"] = _metadata(body) if "metadata" in values else {}
     if compact and (not items or items[-1] != COMPACTION_TRIGGER):
         items = [*items, COMPACTION_TRIGGER]
-    store = not compact and body.get("store") is not False
+    store = not compact and values.get("store") is not False
     previous = body.text("previous_response_id") or None
     echo["store"] = store
     if previous is not None:

@@ -20,8 +20,11 @@ class ToolNames:
     """The names of one request's tools: the client's, and the one that is sent."""
 
     def __init__(self, declared: Iterable[str] = ()) -> None:
-        self._sent = {name: name for name in declared if _LEGAL.fullmatch(name)}
+        legal = list(filter(_LEGAL.fullmatch, declared))
+        self._sent = dict(zip(legal, legal, strict=True))
         self._original = dict(self._sent)
+        self.restored: dict[str, str] = {}
+        """Sent name to the client's, for those that differ."""
 
     def __repr__(self) -> str:
         return f"<ToolNames {len(self._sent)}, {len(self.restored)} shortened>"
@@ -30,6 +33,7 @@ class ToolNames:
         """Names that can be added to without changing these."""
         names = ToolNames()
         names._sent, names._original = dict(self._sent), dict(self._original)
+        names.restored = dict(self.restored)
         return names
 
     def sent(self, name: str) -> str:
@@ -43,12 +47,9 @@ class ToolNames:
             short = _shortened(name, salt)
         self._sent[name] = short
         self._original[short] = name
+        if short != name:
+            self.restored[short] = name
         return short
-
-    @property
-    def restored(self) -> dict[str, str]:
-        """Sent name to the client's, for those that differ."""
-        return {short: name for short, name in self._original.items() if short != name}
 
 
 def _shortened(name: str, salt: str) -> str:

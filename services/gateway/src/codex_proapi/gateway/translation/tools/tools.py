@@ -37,11 +37,11 @@ class ToolSet(msgspec.Struct, frozen=True, kw_only=True):
     """Types of hosted tools that were left out."""
     chat_custom: frozenset[str] = frozenset()
     """Sent names of tools declared in the chat form of `custom`."""
+    custom: frozenset[str] = frozenset()
+    """Sent names of custom tools."""
 
-    @property
-    def custom(self) -> frozenset[str]:
-        """Sent names of custom tools."""
-        return frozenset(tool.name for tool in self.tools if tool.type == "custom")
+
+NO_TOOLS = ToolSet()
 
 
 def kind_of_tool(fields: ToolFields) -> str:
@@ -96,6 +96,7 @@ def read_tools(
         tools=tuple(found.values()),
         hosted_out=frozenset(hosted_out),
         chat_custom=frozenset(chat_custom),
+        custom=frozenset(tool.name for tool in found.values() if tool.type == "custom"),
     )
 
 
@@ -123,6 +124,8 @@ def tools_inside(entries: Any) -> tuple[ToolFields, ...]:
             wrapped = isinstance(tool, dict) and tool.get("name") == LITE_NAMESPACE
             inner = tool.get("tools") if wrapped else None
             found.extend(inner if isinstance(inner, list) else [tool])
+    if not found:
+        return ()
     try:
         return tuple(
             msgspec.json.decode(msgspec.json.encode(tool), type=ToolFields) for tool in found

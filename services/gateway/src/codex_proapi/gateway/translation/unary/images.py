@@ -15,7 +15,7 @@ from codex_proapi.gateway.formats.client_body import ClientBody, decode_body
 from codex_proapi.gateway.formats.codex.input_items import message
 from codex_proapi.gateway.formats.codex.requests import Item, Shape, UpstreamRequest
 from codex_proapi.gateway.translation.history.fingerprints import fingerprint, session_uuid
-from codex_proapi.gateway.translation.request.request_reader import decoding_errors_refused
+from codex_proapi.gateway.translation.request.request_reader import DECODING_ERRORS, unreadable
 from codex_proapi.gateway.translation.request.translated_request import (
     Basis,
     ClientTraits,
@@ -47,8 +47,10 @@ def read_generation_request(
     client: ClientTraits,
 ) -> TranslatedRequest:
     """Return the upstream request for `POST /v1/images/generations`. Raises BadRequest, UnknownModel."""
-    with decoding_errors_refused():
+    try:
         return _translated(decode_body(body), GENERATIONS, [], options, client)
+    except DECODING_ERRORS:
+        raise unreadable() from None
 
 
 def read_edit_request(
@@ -65,7 +67,7 @@ def read_edit_request(
             have (a mask).
         UnknownModel: the model is no image model.
     """
-    with decoding_errors_refused():
+    try:
         boundary = boundary_of(body) if isinstance(body, bytes) else None
         if boundary is None or not isinstance(body, bytes):
             if isinstance(body, bytes) and body.lstrip(_BEFORE_JSON)[:1] != b"{":
@@ -86,6 +88,8 @@ def read_edit_request(
             raise _without_mask()
         field = "image" if asked.get("images") is None else "images"
         return _translated(asked, EDITS, checked_pictures(pictures, field), options, client)
+    except DECODING_ERRORS:
+        raise unreadable() from None
 
 
 def _translated(

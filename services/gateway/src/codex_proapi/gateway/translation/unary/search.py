@@ -13,7 +13,7 @@ from codex_proapi.gateway.errors import BadRequest, UnknownModel
 from codex_proapi.gateway.formats.client_body import decode_body
 from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
 from codex_proapi.gateway.translation.history.fingerprints import fingerprint, session_uuid
-from codex_proapi.gateway.translation.request.request_reader import decoding_errors_refused
+from codex_proapi.gateway.translation.request.request_reader import DECODING_ERRORS, unreadable
 from codex_proapi.gateway.translation.request.translated_request import (
     Basis,
     ClientTraits,
@@ -38,7 +38,7 @@ def read_search_request(
         BadRequest: the body is no JSON object, or `commands` is missing.
         UnknownModel: the catalogue has no such model.
     """
-    with decoding_errors_refused():
+    try:
         asked = decode_body(body)
         if not isinstance(asked.get("commands"), dict):
             raise BadRequest(
@@ -74,3 +74,5 @@ def read_search_request(
                 session=None,
             ),
         )
+    except DECODING_ERRORS:
+        raise unreadable() from None

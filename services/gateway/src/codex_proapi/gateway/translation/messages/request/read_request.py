@@ -30,7 +30,7 @@ from codex_proapi.gateway.translation.messages.request.tool_search import change
 from codex_proapi.gateway.translation.messages.request.tools import OfferedTools, read_offered
 from codex_proapi.gateway.translation.request.context import TranslationContext
 from codex_proapi.gateway.translation.request.finish import finished
-from codex_proapi.gateway.translation.request.request_reader import decoding_errors_refused
+from codex_proapi.gateway.translation.request.request_reader import DECODING_ERRORS, unreadable
 from codex_proapi.gateway.translation.request.translated_request import (
     Basis,
     ClientTraits,
@@ -55,8 +55,10 @@ def read_messages_request(
     client: ClientTraits,
 ) -> TranslatedRequest:
     """Translate a Messages body. Raises BadRequest or UnknownModel."""
-    with decoding_errors_refused():
+    try:
         return _MessagesReader(read_body(body), catalogue, options, client=client).translated()
+    except DECODING_ERRORS:
+        raise unreadable() from None
 
 
 class _MessagesReader:
