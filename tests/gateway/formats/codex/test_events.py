@@ -39,6 +39,7 @@ from codex_proapi.gateway.formats.codex.events import (
     UnknownEvent,
     UpstreamErrorEvent,
     UpstreamEvent,
+    decode_block,
     decode_event,
     speaks,
 )
@@ -232,22 +233,34 @@ _FIELDS = st.dictionaries(
 _KINDS = st.sampled_from([*SHAPES, "response.unheard_of"])
 
 
-def _outcome(name: bytes | None, data: bytes) -> Any:
+def _outcome(block: bytes) -> Any:
     try:
-        return decode_event(name, data)
+        return decode_block(block)
     except Malformed as error:
         return str(error)
 
 
-@given(_KINDS, _KINDS | st.none(), _FIELDS, st.booleans(), st.sampled_from([b"", b" ", b"x"]))
-def test_an_event_read_in_one_step_is_as_one_whose_type_was_read_first(
+@given(
+    _KINDS,
+    _KINDS | st.none(),
+    _FIELDS,
+    st.booleans(),
+    st.sampled_from([b"", b"", b" ", b"x", b"\nid: 1", b"\ndata: "]),
+)
+def test_an_event_read_in_one_step_is_as_one_whose_lines_were_read_first(
     kind: str, line: str | None, fields: Any, first: bool, after: bytes
 ) -> None:
     body = {"type": kind, **fields} if first else {**fields, "type": kind}
-    name = line.encode() if line else None
-    data = msgspec.json.encode(body) + after
+    data = b"data: " + msgspec.json.encode(body) + after
+    blocks = [data, b"event: %b\n%b" % (kind.encode(), data)]
+    blocks += [b"event: %b\n%b" % (line.encode(), data)] if line else []
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(events, "_PLAIN", {})
-        expected = _outcome(name, data), _outcome(kind.encode(), data)
+        expected = [_outcome(block) for block in blocks]
 
-    assert (_outcome(name, data), _outcome(kind.encode(), data)) == expected
+    assert [_outcome(block) for block in blocks] == expected
+
+
+def test_a_block_without_data_is_no_event() -> None:
+    assert decode_block(b": a comment") is None
+    assert decode_block(b"event: response.created") is None

@@ -251,7 +251,7 @@ def test_a_stream_folded_is_the_answer_without_a_stream(
     assert {name: message.get(name) or "" for name in content} == content
     assert message.get("tool_calls", []) == tools
     assert (body["choices"][0]["finish_reason"], body["usage"]) == (reason, usage)
-    assert vars(whole.report) == vars(chat.report)
+    assert whole.report == chat.report
 
 
 def test_its_pieces_show_their_number_and_not_their_words() -> None:

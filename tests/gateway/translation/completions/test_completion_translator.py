@@ -73,7 +73,7 @@ def test_the_fast_path_and_a_whole_answer_say_what_the_slow_path_says(
     said, again = pumped(fast, [stream]), pumped(slow, [answers.unnamed(stream)])
 
     assert messages(said) == messages(again)
-    assert vars(fast.report) == vars(slow.report)
+    assert fast.report == slow.report
     if said.endswith(b"data: [DONE]\n\n"):
         whole.feed(stream)
         [choice] = json.loads(whole.finish())["choices"]

@@ -58,7 +58,7 @@ def test_a_stream_folded_is_the_answer_without_a_stream(
         assert caught.value.code == last["code"]
     else:
         assert finished(whole, in_pieces(stream, *cuts)) == last["response"]
-        assert vars(whole.report) == vars(streamed.report)
+        assert whole.report == streamed.report
 
 
 def test_a_cut_answer_is_incomplete_and_no_error() -> None:

@@ -9,7 +9,8 @@ from support import upstream_says as says
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.gateway.formats.codex.events import decode_event
-from codex_proapi.gateway.translation.stream.response_observer import incomplete_reason, observe
+from codex_proapi.gateway.translation.stream.response_facts import incomplete_reason
+from codex_proapi.gateway.translation.stream.response_observer import observe
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 TOKENS = Tokens(input=100, cached=80, cache_write=8, output=20, reasoning=5)

@@ -57,7 +57,10 @@ class SSESplitter:
         if self.overlong:
             return []
         if not self._started:
-            data = self._begin(data)
+            if not data or data[0] == BYTE_ORDER_MARK[0] or self._pieces:
+                data = self._begin(data)
+            else:
+                self._started = True
         if self._after_cr or b"\r" in data:
             data = self._line_feeds(data)
         if self._pieces:

@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, reader
 from codex_proapi.gateway.errors import Malformed
+from codex_proapi.gateway.formats.sse import read_block
 
 NOTHING: Final = Raw(b"")
 NAME_LIMIT: Final = 64
@@ -255,22 +256,35 @@ _read_head: Final = reader(_Head)
 _read_status: Final = reader(_Status)
 _read: Final = {shape: reader(shape) for shape in set(SHAPES.values())}
 _PLAIN: Final = {
-    kind.encode(): (f'{{"type":"{kind}",'.encode(), _read[shape])
+    (line := f"event: {kind}\ndata: ").encode() + f'{{"type":"{kind}",'.encode(): (
+        len(line),
+        msgspec.json.Decoder(shape).decode,
+    )
     for kind, shape in SHAPES.items()
     if shape not in (UpstreamErrorEvent, RateLimits) and kind != "response.done"
 }
-"""By `event:` line: how a payload begins that names itself so, and what reads it in one step."""
+"""By what stands before its other fields: where an event's payload begins, and what reads it in one step."""
+
+
+def decode_block(block: bytes) -> tuple[UpstreamEvent, bytes] | None:
+    """Decode the event in one block of the stream, and give its payload; None without a payload.
+
+    Nearly all events are written as `_PLAIN` has them; any other block is taken apart line by line.
+    """
+    plain = _PLAIN.get(block[: block.find(b",") + 1])
+    if plain is not None and block.count(b"\n") == 1:
+        start, read = plain
+        data = block[start:]
+        try:
+            return read(data), data
+        except DECODE_ERRORS:
+            pass  # what is wrong with it is found below
+    message = read_block(block)
+    return None if message is None else (decode_event(message.event, message.data), message.data)
 
 
 def decode_event(name: bytes | None, data: bytes) -> UpstreamEvent:
-    """Decode the event in a message; its name is the payload's `type`, else the `event:` line."""
-    if name is not None and (plain := _PLAIN.get(name)) is not None:
-        beginning, read = plain
-        if data.startswith(beginning):
-            try:
-                return read(data)
-            except DECODE_ERRORS:
-                pass  # what is wrong with it is found below
+    """Decode a payload; the event's name is the payload's `type`, else the `event:` line."""
     label = (name or b"").decode(errors="replace")
     try:
         kind = _read_head(data).type or label

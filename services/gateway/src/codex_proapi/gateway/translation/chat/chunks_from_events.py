@@ -48,7 +48,7 @@ from codex_proapi.gateway.translation.stream.answer_state import (
     part_position,
     summary_position,
 )
-from codex_proapi.gateway.translation.stream.response_observer import incomplete_reason
+from codex_proapi.gateway.translation.stream.response_facts import incomplete_reason
 from codex_proapi.gateway.translation.stream.token_usage import tokens_of
 
 FINISH_REASONS: Final = {"content_filter": "content_filter"}

@@ -28,13 +28,13 @@ from codex_proapi.gateway.formats.codex.events import (
     UnknownEvent,
     UpstreamErrorEvent,
     UpstreamEvent,
-    decode_event,
+    decode_block,
 )
 from codex_proapi.gateway.formats.codex.public_errors import public_error
 from codex_proapi.gateway.formats.codex.refusals import refusal_of_event
 from codex_proapi.gateway.formats.openai.errors import response_error_event, response_failed_event
 from codex_proapi.gateway.formats.openai.responses import complete_response, encode_response_event
-from codex_proapi.gateway.formats.sse import SSEMessage, encode_sse, read_block
+from codex_proapi.gateway.formats.sse import encode_sse
 from codex_proapi.gateway.translation.responses.options import ResponseOptions
 from codex_proapi.gateway.translation.stream.event_translator import (
     BLANK_LINE,
@@ -43,6 +43,7 @@ from codex_proapi.gateway.translation.stream.event_translator import (
     first_lines,
     with_blank_line,
 )
+from codex_proapi.gateway.translation.stream.response_observer import observe
 
 KEEP_ALIVE_EVENT: Final = encode_sse(b'{"type":"keepalive"}', event=b"keepalive")
 """Codex's timeout counts from the last event and ignores comments; unknown events it skips."""
@@ -96,7 +97,11 @@ class ResponsesPassthrough(EventTranslator):
     def _slow(self, block: bytes) -> bytes:
         """Forward blocks that cannot be read, or have no data, unchanged."""
         try:
-            passed = super()._slow(block) if read_block(block) is not None else block
+            decoded = decode_block(block)
+            if decoded is None:
+                return block + BLANK_LINE
+            observe(decoded[0], self.report)
+            passed = self._translate(*decoded, block)
         except Malformed:
             self.report.malformed_events += 1
             passed = block
@@ -105,16 +110,15 @@ class ResponsesPassthrough(EventTranslator):
     def _last(self, block: bytes) -> bytes:
         """Forward a last event that lacks only its blank line, but not an incomplete one."""
         block = block.removesuffix(b"\n")
-        message = read_block(block)
-        return self._slow(block) if message is not None and _is_whole(message) else b""
+        return self._slow(block) if _is_whole(block) else b""
 
-    def _translate(self, event: UpstreamEvent, message: SSEMessage) -> bytes:
+    def _translate(self, event: UpstreamEvent, data: bytes, block: bytes) -> bytes:
         if isinstance(event, UpstreamErrorEvent):
             raise public_error(refusal_of_event(event))
         if isinstance(event, RateLimits) and self._options.own_quota:
             return b""
         self._events += 1
-        block = self._named(self._block_for(event, message))
+        block = self._named(self._block_for(event, data, block))
         if isinstance(event, ResponseFailed):
             self._failed = True
             self._unsent.append(block + BLANK_LINE)
@@ -134,20 +138,20 @@ class ResponsesPassthrough(EventTranslator):
             self._events += 1
         return last + response_error_event(error, sequence_number=self._events)
 
-    def _block_for(self, event: UpstreamEvent, message: SSEMessage) -> bytes:
+    def _block_for(self, event: UpstreamEvent, data: bytes, block: bytes) -> bytes:
         """The block to forward for an event, with its corrections."""
         match event:
             case ResponseCreated(response=response):
                 self._known |= _decoded(response)
             case ItemAdded() | ItemDone():
-                return self._item(event, message)
+                return self._item(event, data, block)
             case ResponseCompleted() | ResponseIncomplete():
-                return self._end(event, message)
+                return self._end(event, data, block)
             case _:
                 pass
-        return message.raw
+        return block
 
-    def _item(self, event: ItemAdded | ItemDone, message: SSEMessage) -> bytes:
+    def _item(self, event: ItemAdded | ItemDone, data: bytes, block: bytes) -> bytes:
         item = _decoded(event.item)
         renamed = self._options.tool_names.get(item.get("name", ""))
         if renamed is not None:
@@ -156,12 +160,12 @@ class ResponsesPassthrough(EventTranslator):
             index = event.output_index
             self._items[len(self._items) if index is None else index] = item
         if renamed is None:
-            return message.raw
-        return _block({**_decoded(message.data), "item": item})
+            return block
+        return _block({**_decoded(data), "item": item})
 
-    def _end(self, event: UpstreamEvent, message: SSEMessage) -> bytes:
+    def _end(self, event: UpstreamEvent, data: bytes, block: bytes) -> bytes:
         self.done = True
-        body = _decoded(message.data)
+        body = _decoded(data)
         response = body.get("response")
         response = response if isinstance(response, dict) else {}
         output = response.get("output")
@@ -171,7 +175,7 @@ class ResponsesPassthrough(EventTranslator):
         name = f"response.{'completed' if isinstance(event, ResponseCompleted) else 'incomplete'}"
         sound = (output or []) == renamed and body.get("type", name) == name
         if sound or not response:
-            return message.raw
+            return block
         return _block({**body, "type": name, "response": {**response, "output": renamed}})
 
     def _renamed(self, output: list[Any]) -> list[Any]:
@@ -187,11 +191,12 @@ class ResponsesPassthrough(EventTranslator):
         return [item for _, item in sorted(self._items.items())]
 
 
-def _is_whole(message: SSEMessage) -> bool:
+def _is_whole(block: bytes) -> bool:
     try:
-        return not isinstance(decode_event(message.event, message.data), UnknownEvent)
+        decoded = decode_block(block)
     except Malformed:
         return False
+    return decoded is not None and not isinstance(decoded[0], UnknownEvent)
 
 
 def _decoded(payload: bytes | Raw) -> dict[str, Any]:

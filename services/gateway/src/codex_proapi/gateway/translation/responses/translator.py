@@ -26,7 +26,7 @@ from codex_proapi.gateway.formats.codex.public_errors import public_error
 from codex_proapi.gateway.formats.codex.refusals import refusal_of_event
 from codex_proapi.gateway.formats.openai.errors import response_error_event, response_failed_event
 from codex_proapi.gateway.formats.openai.responses import encode_response_event
-from codex_proapi.gateway.formats.sse import SSEMessage
+from codex_proapi.gateway.formats.sse import read_block
 from codex_proapi.gateway.translation.responses.events_from_upstream import (
     ResponseState,
     ResponseStream,
@@ -135,8 +135,8 @@ class ResponsesTranslator(EventTranslator):
 
     _fast: ClassVar[Mapping[bytes, FastHandler]] = dict.fromkeys(map(first_lines, _SHAPES), _delta)
 
-    def _translate(self, event: UpstreamEvent, message: SSEMessage) -> bytes:
-        body = _body_of(message, event)
+    def _translate(self, event: UpstreamEvent, data: bytes, block: bytes) -> bytes:
+        body = _body_of(event, data, block)
         if body is None:
             return b""
         if isinstance(event, ResponseFailed | UpstreamErrorEvent):
@@ -184,21 +184,21 @@ class ResponsesTranslator(EventTranslator):
             self.report.response = write(self._stream.response)
 
 
-def _body_of(message: SSEMessage, event: UpstreamEvent) -> Body | None:
+def _body_of(event: UpstreamEvent, data: bytes, block: bytes) -> Body | None:
     """The event as a JSON object with the public API's name; None if it is no object."""
     try:
-        body = read_any(message.data)
+        body = read_any(data)
     except DECODE_ERRORS:
         if isinstance(event, UnknownEvent):
             return None
         raise Malformed("An upstream event cannot be read.") from None
     if not isinstance(body, dict):
         return None
-    match event:
-        case ResponseCompleted():
-            body["type"] = "response.completed"
-        case ResponseIncomplete():
-            body["type"] = "response.incomplete"
-        case _:
-            body["type"] = body.get("type") or (message.event or b"").decode(errors="replace")
+    if isinstance(event, ResponseCompleted):
+        body["type"] = "response.completed"
+    elif isinstance(event, ResponseIncomplete):
+        body["type"] = "response.incomplete"
+    elif not body.get("type"):
+        message = read_block(block)
+        body["type"] = ((message and message.event) or b"").decode(errors="replace")
     return body

@@ -11,7 +11,6 @@ from msgspec import Raw
 
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.formats.codex.events import UpstreamEvent
-from codex_proapi.gateway.formats.sse import SSEMessage
 from codex_proapi.gateway.translation.stream.answer_state import (
     AnswerState,
     AnswerStream,
@@ -137,7 +136,7 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._stream.state.value}>"
 
-    def _translate(self, event: UpstreamEvent, _: SSEMessage) -> bytes:
+    def _translate(self, event: UpstreamEvent, _: bytes, __: bytes) -> bytes:
         was_cut = self._stream.state is AnswerState.CUT
         written = self._write(self._stream.feed(event))
         if self._stream.state is not AnswerState.FINISHED:

@@ -17,17 +17,17 @@ from codex_proapi.gateway.formats.codex.events import (
     ResponseFailed,
     UpstreamErrorEvent,
     UpstreamEvent,
-    decode_event,
+    decode_block,
     speaks,
 )
 from codex_proapi.gateway.formats.codex.refusals import Refusal, refusal_of_event
-from codex_proapi.gateway.formats.sse import SSESplitter, read_block, sound_utf8
+from codex_proapi.gateway.formats.sse import SSESplitter, sound_utf8
 from codex_proapi.gateway.translation.stream.response_observer import observe
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 MAX_EVENTS: Final = 16
 MAX_BYTES: Final = 1024 * 1024
-SILENT_LINES: Final = tuple(
+CREATED_LINES, *_BEGUN_LINES = (
     b'event: %b\ndata: {"type":"%b",' % (name, name)
     for name in (
         b"response.created",
@@ -37,8 +37,9 @@ SILENT_LINES: Final = tuple(
         b"response.content_part.added",
     )
 )
-"""Events at the beginning of nearly every answer; they have no content and are not decoded, except a
-`response.created` (the first of them) that does not name the model that was sent."""
+SILENT_LINES: Final = tuple(_BEGUN_LINES)
+"""Events at the beginning of nearly every answer; they have no content and are not decoded. Nor is a
+`response.created` (the first of them) that names the model that was sent."""
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -85,7 +86,8 @@ class CommitGate:
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self._model = model
-        self._named = f'"model":"{model}"'.encode()
+        self._named = f'"model":"{model}"'.encode() if model else b""
+        """What a `response.created` has in it that says nothing new; empty for any model."""
         self._on_other_model = on_other_model
         self._splitter = SSESplitter()
         self._pieces: list[bytes] = []
@@ -104,17 +106,20 @@ class CommitGate:
         self._size += len(data)
         blocks = self._splitter.feed(data)
         for block in blocks:
-            spoken = False
-            if self._must_decode(block):
-                message = read_block(sound_utf8(block))
-                if message is None:
+            silent = block.startswith(SILENT_LINES) or (
+                block.startswith(CREATED_LINES) and self._named in block
+            )
+            if not silent:
+                found = decode_block(block if block.isascii() else sound_utf8(block))
+                if found is None:
                     continue
-                event = decode_event(message.event, message.data)
+                event = found[0]
+                if speaks(event):
+                    return Spoken(self.held)
                 if (refusal := self._refused(event)) is not None:
                     return Failed(refusal, goes_on=isinstance(event, ResponseCreated))
-                spoken = speaks(event)
             self._events += 1
-            if spoken or self._events >= self._max_events:
+            if self._events >= self._max_events:
                 return Spoken(self.held)
         if not blocks:
             self._splitter.check()
@@ -124,11 +129,6 @@ class CommitGate:
     def held(self) -> bytes:
         """All bytes so far, to classify a stream that ended before the commit point."""
         return b"".join(self._pieces)
-
-    def _must_decode(self, block: bytes) -> bool:
-        if not block.startswith(SILENT_LINES):
-            return True
-        return bool(self._model) and block.startswith(SILENT_LINES[0]) and self._named not in block
 
     def _refused(self, event: UpstreamEvent) -> Refusal | None:
         """The refusal that an event is, or leads to."""

@@ -5,7 +5,8 @@ A dialect implements, as methods of a subclass:
 * `_fast`: for events that are nearly all of a stream, a method for the undecoded block by the
   lines it begins with; the method returns the client's bytes, or None to decode the event, and does
   not mind whether the blank line is still behind the block;
-* `_translate(event, message)`: the client's bytes for any other event, decoded;
+* `_translate(event, data, block)`: the client's bytes for any other event, decoded, its payload and
+  its block;
 * `_close()`: the last bytes when upstream closes without a terminal event, or raises `Truncated`;
 * `_error(error)`: the bytes that end a stream with an error.
 
@@ -18,16 +19,14 @@ from typing import Any, ClassVar, Final
 
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.errors import GatewayError, Malformed
-from codex_proapi.gateway.formats.codex.events import UpstreamEvent, decode_event
+from codex_proapi.gateway.formats.codex.events import UpstreamEvent, decode_block
 from codex_proapi.gateway.formats.sse import (
     KEEP_ALIVE,
     MAX_MESSAGE_BYTES,
-    SSEMessage,
     SSESplitter,
-    read_block,
     sound_utf8,
 )
-from codex_proapi.gateway.translation.stream.response_observer import observe
+from codex_proapi.gateway.translation.stream.response_observer import OBSERVERS
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 FastHandler = Callable[[Any, bytes], bytes | None]
@@ -59,7 +58,7 @@ class EventTranslator:
         self._splitter = SSESplitter()
         self._unsent: list[bytes] = []
         self._lines = NO_LINES
-        self._handler: FastHandler = _nothing
+        self._handler: FastHandler = type(self)._slow  # noqa: SLF001
         self._plain = True
         self._at_border = False
         """Whether the next byte begins an event, and a handler for the kind of the last one is known."""
@@ -90,7 +89,7 @@ class EventTranslator:
             return b""
         self._at_border = False
         out = self._unsent
-        lines, handler = self._lines, self._handler
+        lines, handler, slow = self._lines, self._handler, type(self)._slow  # noqa: SLF001
         ascii_read = data.isascii()
         plain = ascii_read and self._plain
         splitter = self._splitter
@@ -104,7 +103,7 @@ class EventTranslator:
                 if not block.startswith(lines):
                     # Events of one kind follow each other: the kind is looked up when it changes.
                     lines = block[: block.find(b"\n") + 1 + len(DATA)]
-                    handler = self._fast.get(lines, _nothing)
+                    handler = self._fast.get(lines, slow)
                     self._lines, self._handler = lines, handler
                 passed = handler(self, block)
                 if passed is None:
@@ -117,7 +116,7 @@ class EventTranslator:
             self.report.events += number
         if splitter.overlong:
             splitter.check()
-        self._at_border = splitter.at_border and handler is not _nothing
+        self._at_border = splitter.at_border and handler is not slow
         return self._send() if out else b""
 
     def finish(self) -> bytes:
@@ -151,18 +150,19 @@ class EventTranslator:
 
     def _slow(self, block: bytes) -> bytes:
         """Decode one block and translate it; b"" for a block without data."""
-        message = read_block(block)
-        if message is None:
+        decoded = decode_block(block)
+        if decoded is None:
             return b""
-        event = decode_event(message.event, message.data)
-        observe(event, self.report)
-        return self._translate(event, message)
+        event, data = decoded
+        if (note := OBSERVERS.get(type(event))) is not None:
+            note(event, self.report)
+        return self._translate(event, data, block)
 
     def _last(self, block: bytes) -> bytes:
         """Translate a last block that lacks its blank line."""
         return self._slow(block)
 
-    def _translate(self, event: UpstreamEvent, message: SSEMessage) -> bytes:
+    def _translate(self, event: UpstreamEvent, data: bytes, block: bytes) -> bytes:
         raise NotImplementedError
 
     def _close(self) -> bytes:
@@ -175,7 +175,3 @@ class EventTranslator:
 def with_blank_line(block: bytes) -> bytes:
     """The block with the blank line that ends it."""
     return block if block.endswith(BLANK_LINE) else block + BLANK_LINE
-
-
-def _nothing(_: object, __: bytes) -> None:
-    """The handler of events without a fast path."""

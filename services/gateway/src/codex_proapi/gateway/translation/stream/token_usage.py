@@ -26,15 +26,31 @@ class _OutputDetails(msgspec.Struct, frozen=True):
     reasoning_tokens: int = 0
 
 
-class _Usage(msgspec.Struct):
+class PlainUsage(msgspec.Struct, forbid_unknown_fields=True):
+    """A usage object as all are today."""
+
     input_tokens: int
     output_tokens: int
     input_tokens_details: _InputDetails = _InputDetails()
     output_tokens_details: _OutputDetails = _OutputDetails()
+    total_tokens: Raw = NOTHING
+    cost: Raw = NOTHING
+    billing: Raw = NOTHING
+
+    def tokens(self) -> Tokens:
+        """Its counts; one below 0 is 0."""
+        into, out = self.input_tokens_details, self.output_tokens_details
+        return Tokens(
+            input=max(0, self.input_tokens),
+            cached=max(0, into.cached_tokens),
+            cache_write=max(0, into.cache_write_tokens),
+            output=max(0, self.output_tokens),
+            reasoning=max(0, out.reasoning_tokens),
+        )
 
 
 class _Plain(msgspec.Struct):
-    usage: _Usage
+    usage: PlainUsage
 
 
 _read_plain: Final = msgspec.json.Decoder(_Plain).decode
@@ -43,17 +59,9 @@ _read_plain: Final = msgspec.json.Decoder(_Plain).decode
 def tokens_of(response: bytes | Raw) -> Tokens | None:
     """Tokens in a response object's usage; None when it has none, or one that cannot be read."""
     try:
-        usage = _read_plain(response).usage
+        return _read_plain(response).usage.tokens()
     except DECODE_ERRORS:
         return _tokens_of_any(response)
-    into, out = usage.input_tokens_details, usage.output_tokens_details
-    return Tokens(
-        input=max(0, usage.input_tokens),
-        cached=max(0, into.cached_tokens),
-        cache_write=max(0, into.cache_write_tokens),
-        output=max(0, usage.output_tokens),
-        reasoning=max(0, out.reasoning_tokens),
-    )
 
 
 def _tokens_of_any(response: bytes | Raw) -> Tokens | None:

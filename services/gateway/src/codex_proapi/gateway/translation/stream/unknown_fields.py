@@ -5,6 +5,7 @@ from typing import Final
 from msgspec import Raw
 
 from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any, reader
+from codex_proapi.gateway.translation.stream.token_usage import PlainUsage
 
 RESPONSE_FIELDS: Final = frozenset(
     (
@@ -19,12 +20,7 @@ RESPONSE_FIELDS: Final = frozenset(
     )
 )
 """Fields of a response, as the public schema of November 2026 and captured answers have them."""
-USAGE_FIELDS: Final = frozenset(
-    (
-        *("input_tokens", "input_tokens_details", "output_tokens", "output_tokens_details"),
-        *("total_tokens", "cost", "billing"),
-    )
-)
+USAGE_FIELDS: Final = frozenset(PlainUsage.__struct_fields__)
 MOST_FIELDS: Final = 32
 """Most unknown fields that one answer names."""
 

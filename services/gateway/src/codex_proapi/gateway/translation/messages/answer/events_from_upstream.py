@@ -65,7 +65,7 @@ from codex_proapi.gateway.translation.stream.answer_state import (
     part_position,
     summary_position,
 )
-from codex_proapi.gateway.translation.stream.response_observer import incomplete_reason
+from codex_proapi.gateway.translation.stream.response_facts import incomplete_reason
 from codex_proapi.gateway.translation.stream.token_usage import tokens_of
 
 SHORT_REASONS: Final = {"content_filter": REFUSAL, "max_output_tokens": MAX_TOKENS}
