@@ -12,12 +12,12 @@ from codex_proapi.commons.http.connection.heads import Header, RequestHead
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.usage.exchange_record import Ending
+from codex_proapi.gateway.api.dialects.chat import CHAT
 from codex_proapi.gateway.api.dialects.limit_headers import headers_of_limits
 from codex_proapi.gateway.errors import BadRequest, GatewayError, Truncated
 from codex_proapi.gateway.exchange.answer.pushed_stream import SLICE_BYTES
 from codex_proapi.gateway.exchange.answer.response_writer import KEEP_ALIVE_TICKS, ResponseWriter
 from codex_proapi.gateway.exchange.exchange import Exchange
-from codex_proapi.gateway.formats.openai.errors import error_body
 from codex_proapi.gateway.metrics.histograms import LabelledHistogram
 from codex_proapi.gateway.server.sink import DirectSink, HttpSink
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
@@ -146,9 +146,9 @@ class Scene:
         self.cycle = RequestCycle(self.connection, head, keep_alive=True)
         self.sent = Sent()
         sink: HttpSink = (
-            DirectSink(self.cycle, request_id="req_1", error_body=error_body)
+            DirectSink(self.cycle.send, "req_1", CHAT, self.cycle)
             if direct
-            else HttpSink(self.sent, request_id="req_1", error_body=error_body)
+            else HttpSink(self.sent, "req_1", CHAT)
         )
         self.records: list[Any] = []
         self.exchange = Exchange(

@@ -6,6 +6,7 @@ from support.asgi import Sent
 
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.usage.exchange_record import Ending
+from codex_proapi.gateway.api.dialects.chat import CHAT
 from codex_proapi.gateway.api.dialects.limit_headers import headers_of_limits
 from codex_proapi.gateway.errors import BadRequest, Truncated, UpstreamSlow
 from codex_proapi.gateway.exchange.answer.pushed_stream import SLICE_BYTES
@@ -15,14 +16,13 @@ from codex_proapi.gateway.exchange.answer.response_writer import (
     ResponseWriter,
 )
 from codex_proapi.gateway.exchange.exchange import Exchange
-from codex_proapi.gateway.formats.openai.errors import error_body
 from codex_proapi.gateway.metrics.histograms import LabelledHistogram
 from codex_proapi.gateway.server.sink import HttpSink
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 
 def a_sink(send: Any) -> HttpSink:
-    return HttpSink(send, request_id="req_1", error_body=error_body)
+    return HttpSink(send, "req_1", CHAT)
 
 
 class Wire:

@@ -22,6 +22,7 @@ from codex_proapi.commons.runtime.process_metrics import watch_lag
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.usage.log_stream import LogStream
 from codex_proapi.gateway.api.count_tokens import CountTokens
+from codex_proapi.gateway.api.dialects.messages import MESSAGES
 from codex_proapi.gateway.api.dialects.responses import RESPONSES
 from codex_proapi.gateway.api.dialects.table import DIALECTS
 from codex_proapi.gateway.api.endpoint import Endpoint
@@ -265,7 +266,7 @@ class Gateway:
 
     def _router(self) -> Router:
         """The router with all routes."""
-        service = ExchangeService(self.services)
+        serving = {dialect.path: ExchangeService(self.services, dialect) for dialect in DIALECTS}
         handlers = Handlers(
             authenticator=self.stores.authenticator,
             catalogues=self.upstream.catalogues,
@@ -282,12 +283,12 @@ class Gateway:
         )
         return Router(
             endpoints={
-                **{dialect.path: Endpoint(dialect, service) for dialect in DIALECTS},
-                COUNT_ROUTE: CountTokens(service),
+                **{path: Endpoint(service) for path, service in serving.items()},
+                COUNT_ROUTE: CountTokens(serving[MESSAGES.path]),
             },
             rest=routes(handlers),
             check_page=self.stores.authenticator.check_page,
-            socket=WebSocketEndpoint(self.services, service, RESPONSES, self.tasks),
+            socket=WebSocketEndpoint(self.services, serving[RESPONSES.path], self.tasks),
             trusted_proxies=self._settings.trusted_proxies,
             figures=FiguresAccess(self._settings.metrics_token),
         )

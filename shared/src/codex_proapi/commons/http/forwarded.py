@@ -36,8 +36,10 @@ def client_address(
         headers: Names (in lower case) and values.
         trusted: Networks of the proxies that are believed.
     """
+    if not trusted:
+        return _plain(peer)
     told = [value for name, value in headers if name == b"x-forwarded-for"]
-    return _behind_proxies(peer, b",".join(told), trusted) if told and trusted else _plain(peer)
+    return _behind_proxies(peer, b",".join(told), trusted) if told else _plain(peer)
 
 
 def _behind_proxies(peer: str, told: bytes, trusted: Sequence[Network]) -> str:

@@ -31,13 +31,7 @@ class CountTokens:
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         """Serve one request."""
         headers = headers_of(scope)
-        sink = HttpSink(
-            send,
-            request_id=request_id,
-            error_body=MESSAGES.error_body,
-            error_headers=MESSAGES.error_headers,
-            id_header=MESSAGES.id_header,
-        )
+        sink = HttpSink(send, request_id, MESSAGES)
         hold = BodyHold()
         try:
             hold = self._service.hold_body(await self._service.authenticate(headers))

@@ -1,107 +1,88 @@
-"""The POST route of a dialect: authenticates a request and passes it to `exchange.serve`.
+"""The POST route of a dialect: passes a request to `exchange.serve`.
 
 It has two doors. The server opens `direct` for a request on one of its connections; ASGI, through
 which every other route goes, is the other one, for servers that are not ours and as what tests
-compare with. Behind both is `_serve`.
+compare with.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
-from codex_proapi.gateway.errors import GatewayError
-from codex_proapi.gateway.exchange.dialect import Dialect
-from codex_proapi.gateway.exchange.serve import ExchangeService, Request, Watch
-from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of, texts_of
+from codex_proapi.gateway.exchange.serve import ExchangeService, Request
+from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of
 from codex_proapi.gateway.server.body_budget import BodyHold
 from codex_proapi.gateway.server.read_body import read_body
 from codex_proapi.gateway.server.sink import DirectSink, HttpSink
 
-ReadBody = Callable[[BodyHold], Awaitable[bytes]]
-"""Reads the body into its share of the body budget."""
+
+class DirectRequest(Request, kw_only=True, eq=False):
+    """A request on its connection."""
+
+    cycle: RequestCycle
+
+    async def read_body(self, hold: BodyHold) -> bytes:
+        """The body, decompressed, once."""
+        whole = self.cycle.whole_body
+        if whole is None or b"content-encoding" in self.headers:
+            return await read_body(self.cycle.receive, self.headers, hold=hold, whole=whole)
+        hold.take(len(whole))
+        return whole
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """Call `gone` once the client has left."""
+        self.cycle.watch(gone)
+
+    def take_headers(self) -> Mapping[str, str]:
+        """Its headers as text, once."""
+        self.cycle.head.headers.clear()
+        return super().take_headers()
+
+
+class AsgiRequest(Request, kw_only=True, eq=False):
+    """A request through ASGI."""
+
+    receive: Receive
+    watching: "asyncio.Future[None] | None" = None
+
+    async def read_body(self, hold: BodyHold) -> bytes:
+        """The body, decompressed, once."""
+        return await read_body(self.receive, self.headers, hold=hold)
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """Call `gone` once the client has left, unless `end_watch` is called before."""
+        self.watching = asyncio.ensure_future(_disconnected(self.receive, gone))
+
+    def end_watch(self) -> None:
+        """End the watch."""
+        if self.watching is not None:
+            self.watching.cancel()
 
 
 class Endpoint:
     """The POST route of one dialect."""
 
-    def __init__(self, dialect: Dialect, service: ExchangeService) -> None:
-        self._dialect = dialect
+    def __init__(self, service: ExchangeService) -> None:
         self._service = service
 
     def __repr__(self) -> str:
-        return f"<Endpoint {self._dialect.name}>"
+        return f"<Endpoint {self._service.dialect.name}>"
 
-    async def direct(self, cycle: RequestCycle, request_id: str) -> None:
-        """Serve one request on its connection."""
-        headers, dialect = dict(cycle.head.headers), self._dialect
-        sink = DirectSink(
-            cycle,
-            request_id=request_id,
-            error_body=dialect.error_body,
-            error_headers=dialect.error_headers,
-            id_header=dialect.id_header,
-        )
-
-        async def body(hold: BodyHold) -> bytes:
-            read = await read_body(cycle.receive, headers, hold=hold, whole=cycle.whole_body)
-            headers.clear()  # read already, and some KB for as long as the answer takes
-            cycle.head.headers.clear()
-            return read
-
-        await self._serve(request_id, headers, body=body, watch=cycle.watch, sink=sink)
+    def direct(self, cycle: RequestCycle, request_id: str) -> Coroutine[Any, Any, None]:
+        """What serves one request on its connection."""
+        request = DirectRequest(id=request_id, headers=dict(cycle.head.headers), cycle=cycle)
+        sink = DirectSink(cycle.send, request_id, self._service.dialect, cycle)
+        return self._service.serve(request, sink)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         """Serve one request through ASGI."""
-        headers, dialect = headers_of(scope), self._dialect
-        sink = HttpSink(
-            send,
-            request_id=request_id,
-            error_body=dialect.error_body,
-            error_headers=dialect.error_headers,
-            id_header=dialect.id_header,
-        )
-
-        async def body(hold: BodyHold) -> bytes:
-            return await read_body(receive, headers, hold=hold)
-
-        def watch(gone: Callable[[], None]) -> Callable[[], None]:
-            watching = asyncio.ensure_future(_disconnected(receive, gone))
-            return partial(_cancel, watching)
-
-        await self._serve(request_id, headers, body=body, watch=watch, sink=sink)
-
-    async def _serve(
-        self,
-        request_id: str,
-        headers: Mapping[bytes, bytes],
-        *,
-        body: ReadBody,
-        watch: Watch,
-        sink: HttpSink,
-    ) -> None:
+        request = AsgiRequest(id=request_id, headers=headers_of(scope), receive=receive)
+        sink = HttpSink(send, request_id, self._service.dialect)
         try:
-            authenticated = await self._service.authenticate(headers)
-        except GatewayError as error:
-            await sink.fail(error)
-            return
-        hold = self._service.hold_body(authenticated)
-        await self._service.serve(
-            Request(
-                id=request_id,
-                dialect=self._dialect,
-                headers=texts_of(headers),
-                authenticated=authenticated,
-                body=lambda: body(hold),
-                hold=hold,
-                watch=watch,
-            ),
-            sink,
-        )
-
-
-def _cancel(watching: "asyncio.Future[None]") -> None:
-    watching.cancel()
+            await self._service.serve(request, sink)
+        finally:
+            request.end_watch()
 
 
 async def _disconnected(receive: Receive, gone: Callable[[], None]) -> None:

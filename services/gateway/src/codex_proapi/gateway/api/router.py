@@ -130,12 +130,11 @@ class Router:
         """What answers a request without ASGI; None for routes that go through ASGI."""
         head = cycle.head
         endpoint = self._direct.get(head.path) if head.method == "POST" else None
-        return None if endpoint is None else self._answer(endpoint, cycle)
-
-    async def _answer(self, endpoint: Endpoint, cycle: RequestCycle) -> None:
+        if endpoint is None:
+            return None
         request_id = make_request_id()
-        bind_request(request_id, self._client(cycle.head.client, cycle.head.headers))
-        await endpoint.direct(cycle, request_id)
+        bind_request(request_id, self._client(head.client, head.headers))
+        return endpoint.direct(cycle, request_id)
 
     def _client(self, peer: tuple[str, int] | None, headers: Sequence[Header]) -> str:
         return client_address(peer[0], headers, self._trusted_proxies) if peer else ""

@@ -1,14 +1,13 @@
 """Serves one request, independent of the HTTP server: from authentication to the settled exchange.
 
-The server's side provides a `Request` (headers, key, body) and a `Sink`. Whatever happens after
-that, the client gets a response and the exchange is settled once.
+The server's side provides a `Request` (headers, body) and a `Sink`. Whatever happens after that, the
+client gets a response and the exchange is settled once.
 """
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 
 import msgspec
 
@@ -23,8 +22,10 @@ from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.request_handler import RequestHandler
+from codex_proapi.gateway.metrics.histograms import LabelledHistogram
 from codex_proapi.gateway.metrics.series import RedisWork
-from codex_proapi.gateway.server.body_budget import BodyHold, check_values
+from codex_proapi.gateway.server.asgi import texts_of
+from codex_proapi.gateway.server.body_budget import MOST_CONTAINERS, BodyHold, check_values
 from codex_proapi.gateway.server.body_threads import work_on
 from codex_proapi.gateway.server.error_response import internal_fault, log_refusal
 from codex_proapi.gateway.server.request_context import bind_key
@@ -38,50 +39,42 @@ are worked on in a thread (`server.body_threads`).
 """
 
 
-Watch: TypeAlias = Callable[[Callable[[], None]], Callable[[], None]]
-"""Calls what it is given once the client has disconnected; gives what ends the watch."""
-
-
-class Request(msgspec.Struct, kw_only=True):
-    """One request of an authenticated client, as the server received it."""
+class Request(msgspec.Struct, kw_only=True, eq=False):
+    """One request, as the server received it; each way that requests come in has a subclass."""
 
     id: str
-    dialect: Dialect
-    headers: Mapping[str, str]
+    headers: Mapping[bytes, bytes]
     """By lower-case name."""
-    authenticated: Authenticated
-    body: Callable[[], Awaitable[bytes]]
-    """Reads the body, decompressed. Raises ClientFault or ClientGone."""
-    hold: BodyHold
-    """The body's share of the body budget; released when the body is not needed any more."""
-    watch: Watch
-    """Watches for the client's end, once the body was read."""
+    authenticated: Authenticated | None = None
+    """Its client, if that is known already."""
+    hold: BodyHold | None = None
+    """The body's share of the body budget, if it has one already."""
+
+    async def read_body(self, hold: BodyHold) -> bytes:
+        """The body, decompressed, once; `hold` takes its bytes. Raises ClientFault or ClientGone."""
+        raise NotImplementedError
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """Call `gone` once the client has left; its body was read."""
+        raise NotImplementedError
 
     def take_headers(self) -> Mapping[str, str]:
-        """Its headers, once: they are not kept for as long as the answer takes."""
+        """Its headers as text, once: they are not kept for as long as the answer takes."""
         headers, self.headers = self.headers, {}
-        return headers
+        return texts_of(headers)
 
 
 class ExchangeService:
-    """Serves the requests of one process."""
+    """Serves the requests of one dialect."""
 
-    def __init__(self, services: Dependencies) -> None:
+    def __init__(self, services: Dependencies, dialect: Dialect) -> None:
         self._services = services
-        self._early: dict[str, Callable[[], None]] = {}
+        self.dialect = dialect
         self._patience_ticks = math.ceil(services.patience)
         self._whole_patience_ticks = math.ceil(services.whole_patience)
 
     def __repr__(self) -> str:
-        return f"<ExchangeService with {self._services.in_flight!r}>"
-
-    def _early_of(self, endpoint: str) -> Callable[[], None]:
-        """What counts an early answer of an endpoint; looked up once."""
-        counts = self._early.get(endpoint)
-        if counts is None:
-            counted = self._services.metrics.states.early_answers.labels(endpoint)
-            counts = self._early[endpoint] = counted.inc
-        return counts
+        return f"<ExchangeService of {self.dialect.name} with {self._services.in_flight!r}>"
 
     def hold_body(self, authenticated: Authenticated) -> BodyHold:
         """An empty share of the body budget, for a request of a key."""
@@ -101,12 +94,14 @@ class ExchangeService:
         services = self._services
         try:
             services.in_flight.check()
-            services.in_flight.arriving += 1
-            try:
-                authenticated = await services.authenticator.authenticate(headers)
-            finally:
-                services.in_flight.arriving -= 1
-            services.in_flight.check()  # as many may have waited for Redis as there is room for
+            authenticated = services.authenticator.known(headers)
+            if authenticated is None:
+                services.in_flight.arriving += 1
+                try:
+                    authenticated = await services.authenticator.authenticate(headers)
+                finally:
+                    services.in_flight.arriving -= 1
+                services.in_flight.check()  # as many may have waited for Redis as there is room for
         except GatewayError as error:
             services.metrics.refused_before_exchange.labels(error.label).inc()
             if isinstance(error, StoreUnreachable):
@@ -122,52 +117,17 @@ class ExchangeService:
         Raises:
             CancelledError: the calling task was cancelled, other than by `Exchange.interrupt`.
         """
-        services = self._services
-        exchange = Exchange(
-            request_id=request.id,
-            endpoint=request.dialect.name,
-            at=services.clock(),
-            readers=services.readers,
-            key=request.authenticated.key,
-            hold=request.hold,
-        )
-        writer = ResponseWriter(
-            sink,
-            exchange,
-            tasks=services.tasks,
-            patience_ticks=self._patience_ticks,
-            whole_patience_ticks=self._whole_patience_ticks,
-            gaps=services.metrics.gaps.of(request.dialect.name),
-            limit_headers=request.dialect.limit_headers,
-            early=self._early_of(request.dialect.name),
-        )
-        services.in_flight.enter(exchange)
-        services.ticker.join(writer)
         try:
-            await self._guarded(request, exchange, writer)
-        finally:
-            services.ticker.leave(writer)
-            services.in_flight.leave(exchange)
-            try:
-                exchange.settle()
-            finally:
-                writer.forget()
-                self._give_back(exchange)
-
-    async def _guarded(self, request: Request, exchange: Exchange, writer: ResponseWriter) -> None:
-        """Handle the request; every exception becomes an error response or event."""
-        end_watch: Callable[[], None] | None = None
+            authenticated = request.authenticated or await self.authenticate(request.headers)
+        except GatewayError as error:
+            await sink.fail(error)
+            return
+        exchange, writer = self._begun(request, sink, authenticated)
         try:
-            exchange.body = await request.body()
-            # No name for the work: it would hold the body for as long as the answer takes.
-            await work_on(
-                exchange.body, partial(check_values, exchange.body), turn=request.hold.turn
-            )
-            if len(exchange.body) > LARGE_BODY:
-                await asyncio.sleep(0)
-            end_watch = request.watch(partial(exchange.interrupt, None))
-            await RequestHandler(self._services, request.dialect, exchange, writer).handle(
-                request.take_headers(), request.authenticated
+            exchange.body = await _checked_body(request, exchange.hold)
+            request.watch(partial(exchange.interrupt, None))
+            await RequestHandler(self._services, self.dialect, exchange, writer).handle(
+                request.take_headers(), authenticated
             )
         except ClientGone:
             exchange.end(Ending.ABANDONED)
@@ -178,16 +138,60 @@ class ExchangeService:
             task.uncancel()
             if exchange.interruption is not None:
                 await self._fail(exchange.interruption, exchange, writer)
-        except GatewayError as error:
-            await self._fail(error, exchange, writer)
-        except StoreUnavailable:
-            away = StoreUnreachable("The store cannot be used at the moment. Please try again.")
-            await self._fail(away, exchange, writer)
         except Exception as error:  # noqa: BLE001 - the client is owed an answer whatever happened
-            await self._fail(internal_fault(error), exchange, writer)
+            await self._fail(_as_told(error), exchange, writer)
         finally:
-            if end_watch is not None:
-                end_watch()
+            self._end(exchange, writer)
+
+    def _begun(
+        self, request: Request, sink: Sink, authenticated: Authenticated
+    ) -> tuple[Exchange, ResponseWriter]:
+        """A new exchange and what writes its answer, both under way until `_end`."""
+        services, dialect = self._services, self.dialect
+        exchange = Exchange(
+            request_id=request.id,
+            endpoint=dialect.name,
+            at=services.clock(),
+            readers=services.readers,
+            key=authenticated.key,
+            hold=request.hold or self.hold_body(authenticated),
+        )
+        writer = ResponseWriter(
+            sink,
+            exchange,
+            tasks=services.tasks,
+            patience_ticks=self._patience_ticks,
+            whole_patience_ticks=self._whole_patience_ticks,
+            gaps=self._gaps,
+            limit_headers=dialect.limit_headers,
+            early=self._count_early,
+        )
+        services.in_flight.enter(exchange)
+        services.ticker.join(writer)
+        return exchange, writer
+
+    @cached_property
+    def _gaps(self) -> LabelledHistogram:
+        """The gaps of the dialect's answers; they are told from its first request on."""
+        return self._services.metrics.gaps.of(self.dialect.name)
+
+    def _count_early(self) -> None:
+        self._services.metrics.states.early_answers.labels(self.dialect.name).inc()
+
+    def _end(self, exchange: Exchange, writer: ResponseWriter) -> None:
+        """Settle the exchange, and release what it still holds, in the background."""
+        services = self._services
+        services.ticker.leave(writer)
+        services.in_flight.leave(exchange)
+        try:
+            exchange.settle()
+        finally:
+            writer.forget()
+            if services.queue.holds(exchange.request_id):
+                services.tasks.start(services.queue.free(exchange.request_id), name="free slot")
+            charge = exchange.claims.charge
+            if charge is not None and services.stream_permits.holds(charge):
+                services.tasks.start(services.stream_permits.free(charge), name="free permit")
 
     async def _fail(self, error: GatewayError, exchange: Exchange, writer: ResponseWriter) -> None:
         begun = exchange.account != "" or writer.started
@@ -208,11 +212,21 @@ class ExchangeService:
             refusals.labels(Limit.FAIR_SHARE.value).inc()
         await writer.fail(error)
 
-    def _give_back(self, exchange: Exchange) -> None:
-        """Release slot and stream permit that the exchange still holds, in the background."""
-        services = self._services
-        if services.queue.holds(exchange.request_id):
-            services.tasks.start(services.queue.free(exchange.request_id), name="free slot")
-        charge = exchange.claims.charge
-        if charge is not None and services.stream_permits.holds(charge):
-            services.tasks.start(services.stream_permits.free(charge), name="free permit")
+
+async def _checked_body(request: Request, hold: BodyHold) -> bytes:
+    """The body of a request; others have had their turn while a large one was read and looked at."""
+    body = await request.read_body(hold)
+    if len(body) > MOST_CONTAINERS:  # a smaller one cannot hold too many values
+        await work_on(body, partial(check_values, body), turn=hold.turn)
+    if len(body) > LARGE_BODY:
+        await asyncio.sleep(0)
+    return body
+
+
+def _as_told(error: Exception) -> GatewayError:
+    """What a client is told of an exception."""
+    if isinstance(error, GatewayError):
+        return error
+    if isinstance(error, StoreUnavailable):
+        return StoreUnreachable("The store cannot be used at the moment. Please try again.")
+    return internal_fault(error)

@@ -6,10 +6,13 @@ A request beyond the limit is refused at once, not queued.
 import asyncio
 import contextlib
 from collections import Counter
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.gateway.errors import GatewayError, Overloaded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RESTARTING = "This server is restarting. Please send the request again."
 
@@ -35,6 +38,8 @@ class InFlight:
     def __init__(self, *, most: int) -> None:
         self._most = most
         self._exchanges: set[Running] = set()
+        self.enter: Callable[[Running], None] = self._exchanges.add
+        """Adds an exchange."""
         self._empty: asyncio.Event | None = None
         """Set once the last exchange has left; there is one while that is waited for."""
         self._ended = False
@@ -55,10 +60,6 @@ class InFlight:
             raise Overloaded(RESTARTING)
         if len(self._exchanges) + self.arriving >= self._most:
             raise Overloaded("Too many requests are under way here. Please try again.")
-
-    def enter(self, exchange: Running) -> None:
-        """Add an exchange."""
-        self._exchanges.add(exchange)
 
     def leave(self, exchange: Running) -> None:
         """Remove an exchange."""

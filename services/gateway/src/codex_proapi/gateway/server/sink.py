@@ -7,6 +7,8 @@ implements it over ASGI, `DirectSink` without: the same bytes, and no message fo
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
+import msgspec
+
 from codex_proapi.commons.http.connection.request_cycle import DONE, RequestCycle
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.server.asgi import Header, Send
@@ -41,94 +43,76 @@ class Sink(Protocol):
         """End a JSON response that has started, with the error and its status as the body."""
 
 
-class HttpSink:
+class ErrorFormat(Protocol):
+    """How a dialect names a request and its errors to clients."""
+
+    @property
+    def error_body(self) -> ErrorBody:
+        """Body of a response with an error status."""
+
+    @property
+    def error_headers(self) -> ErrorHeaders | None:
+        """Additional headers of an error response in this dialect."""
+
+    @property
+    def id_header(self) -> bytes:
+        """Name of a further header that carries the request id, beside `x-request-id`; may be empty."""
+
+
+class HttpSink(msgspec.Struct, eq=False):
     """A response over ASGI HTTP."""
 
-    __slots__ = ("_error_body", "_error_headers", "_headers", "_request_id", "_send")
-
-    def __init__(
-        self,
-        send: Send,
-        *,
-        request_id: str,
-        error_body: ErrorBody,
-        error_headers: ErrorHeaders | None = None,
-        id_header: bytes = b"",
-    ) -> None:
-        """`id_header` names the request to clients that do not read `x-request-id`."""
-        self._send = send
-        self._request_id = request_id
-        self._error_body = error_body
-        self._error_headers = error_headers
-        self._headers = ((id_header, request_id.encode()),) if id_header else ()
+    send: Send
+    request_id: str
+    errors: ErrorFormat
 
     def __repr__(self) -> str:
-        return f"<HttpSink of {self._request_id}>"
+        return f"<{type(self).__name__} of {self.request_id}>"
 
     # The methods give the server's awaitable itself: no coroutine is made for each piece.
 
     def start(self, status: int, headers: Sequence[Header]) -> Awaitable[None]:
         """Send status and headers, with those that every response carries."""
         sent = self._all_headers(headers)
-        return self._send({"type": "http.response.start", "status": status, "headers": sent})
+        return self.send({"type": "http.response.start", "status": status, "headers": sent})
 
     def _all_headers(self, headers: Sequence[Header]) -> list[Header]:
-        own = (b"x-request-id", self._request_id.encode())
-        return [own, *self._headers, *CORS_HEADERS, *headers]
+        own, named = self.request_id.encode(), self.errors.id_header
+        ids = ((b"x-request-id", own), (named, own)) if named else ((b"x-request-id", own),)
+        return [*ids, *CORS_HEADERS, *headers]
 
     def write(self, data: bytes) -> Awaitable[None]:
         """Send a piece of the body."""
-        return self._send({"type": "http.response.body", "body": data, "more_body": True})
+        return self.send({"type": "http.response.body", "body": data, "more_body": True})
 
     def end(self, data: bytes = b"") -> Awaitable[None]:
         """Send the last piece."""
-        return self._send({"type": "http.response.body", "body": data, "more_body": False})
+        return self.send({"type": "http.response.body", "body": data, "more_body": False})
 
     def fail(self, error: GatewayError, headers: Sequence[Header] = ()) -> Awaitable[None]:
         """Send an error as the whole response."""
-        more = self._error_headers(error) if self._error_headers is not None else ()
+        errors = self.errors
+        named = [(errors.id_header, self.request_id.encode())] if errors.id_header else []
+        more = errors.error_headers(error) if errors.error_headers is not None else ()
         return send_error(
-            self._send,
+            self.send,
             error,
-            self._request_id,
-            error_body=self._error_body,
-            headers=[*self._headers, *headers, *more],
+            self.request_id,
+            error_body=errors.error_body,
+            headers=[*named, *headers, *more],
         )
 
     def fail_started(self, error: GatewayError) -> Awaitable[None]:
         """End a JSON response that has started, with the error and its status as the body."""
-        return self.end(with_status(self._error_body(error, request_id=self._request_id), error))
+        body = self.errors.error_body(error, request_id=self.request_id)
+        return self.end(with_status(body, error))
 
 
-class DirectSink(HttpSink):
-    """A response on the client's connection itself; its head leaves with its first piece.
+class DirectSink(HttpSink, eq=False):
+    """A response on the client's connection itself; its head leaves with its first piece."""
 
-    Takes what `HttpSink` takes, with the request in the place of `send`.
-    """
-
-    __slots__ = ("cycle",)
-
-    def __init__(
-        self,
-        cycle: RequestCycle,
-        *,
-        request_id: str,
-        error_body: ErrorBody,
-        error_headers: ErrorHeaders | None = None,
-        id_header: bytes = b"",
-    ) -> None:
-        super().__init__(
-            cycle.send,
-            request_id=request_id,
-            error_body=error_body,
-            error_headers=error_headers,
-            id_header=id_header,
-        )
-        self.cycle = cycle
-        """The request on its connection."""
-
-    def __repr__(self) -> str:
-        return f"<DirectSink of {self._request_id}>"
+    cycle: RequestCycle
+    """The request on its connection, whose `send` is the sink's."""
 
     def start(self, status: int, headers: Sequence[Header]) -> Awaitable[None]:
         """Begin the response."""

@@ -26,20 +26,16 @@ class Ticker:
 
     def __init__(self) -> None:
         self._members: set[Ticking] = set()
+        self.join: Callable[[Ticking], None] = self._members.add
+        """Calls a member's `tick` from now on."""
+        self.leave: Callable[[Ticking], None] = self._members.discard
+        """Forgets a member; one that is not there is fine."""
 
     def __repr__(self) -> str:
         return f"<PoolSummary of {len(self._members)}>"
 
     def __len__(self) -> int:
         return len(self._members)
-
-    def join(self, member: Ticking) -> None:
-        """Call this member's `tick` from now on."""
-        self._members.add(member)
-
-    def leave(self, member: Ticking) -> None:
-        """Forget a member; one that is not there is fine."""
-        self._members.discard(member)
 
     def tick(self) -> None:
         """Call every member's `tick`. One that raises is logged and removed; the others go on."""

@@ -10,7 +10,6 @@ from codex_proapi.commons.http.upgrade import UPGRADE, UpgradeOffer
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.errors import BadRequest, GatewayError, UpgradeRefused
 from codex_proapi.gateway.exchange.dependencies import Dependencies
-from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.serve import ExchangeService
 from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of
 from codex_proapi.gateway.server.error_response import log_refusal, send_error
@@ -37,17 +36,13 @@ _QUIET.setLevel(logging.CRITICAL + 1)
 class WebSocketEndpoint:
     """Takes the offers to upgrade, as ASGI."""
 
-    def __init__(
-        self, services: Dependencies, service: ExchangeService, dialect: Dialect, tasks: Tasks
-    ) -> None:
+    def __init__(self, services: Dependencies, service: ExchangeService, tasks: Tasks) -> None:
         self._services = services
         self._service = service
-        self._dialect = dialect
         self._sessions: set[Session] = set()
         self.conversations = RememberedConversations()
         self._shared = Shared(
             service=service,
-            dialect=dialect,
             tasks=tasks,
             conversations=self.conversations,
             clock=services.clock,
@@ -73,7 +68,11 @@ class WebSocketEndpoint:
             if isinstance(error, UpgradeRefused | BadRequest):
                 log_refusal(error)
             await send_error(
-                send, error, request_id, error_body=self._dialect.error_body, headers=[_VERSION]
+                send,
+                error,
+                request_id,
+                error_body=self._service.dialect.error_body,
+                headers=[_VERSION],
             )
             return
         kept = {name: value for name, value in headers.items() if name not in _HANDSHAKE_HEADERS}

@@ -1,7 +1,7 @@
 """A client's conversation over one connection: one turn at a time, each an exchange of its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -13,9 +13,7 @@ from codex_proapi.commons.http.request_id import make_request_id
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.auth.authenticator import Authenticated
 from codex_proapi.gateway.errors import BadKey, BadRequest, GatewayError
-from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.serve import LARGE_BODY, ExchangeService, Request
-from codex_proapi.gateway.server.asgi import texts_of
 from codex_proapi.gateway.server.body_budget import BodyHold
 from codex_proapi.gateway.server.body_threads import in_thread, work_on
 from codex_proapi.gateway.server.error_response import (
@@ -43,7 +41,6 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     """What the sessions of a process share."""
 
     service: ExchangeService
-    dialect: Dialect
     tasks: Tasks
     conversations: RememberedConversations
     clock: Callable[[], float]
@@ -51,6 +48,29 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     """The version of the keys as last seen: a session whose key may have changed asks again."""
     ended: Callable[["Session"], None]
     """Called when a connection has ended."""
+
+
+class TurnRequest(Request, kw_only=True, eq=False):
+    """The request of one turn, whose body has come whole."""
+
+    more_headers: Mapping[str, str]
+    """Those of the frame, beside the connection's."""
+    body: bytes
+    watched: Callable[[Callable[[], None]], None]
+
+    async def read_body(self, hold: BodyHold) -> bytes:
+        """The body, once: what waits for the answer must not hold it."""
+        del hold  # has the frame's bytes already
+        body, self.body = self.body, b""
+        return body
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """Call `gone` once the connection has ended."""
+        self.watched(gone)
+
+    def take_headers(self) -> Mapping[str, str]:
+        """Its headers as text, once."""
+        return {**super().take_headers(), **self.more_headers}
 
 
 class Session:
@@ -214,14 +234,14 @@ class Session:
             return
         body = await self._body(frame, hold, continues=continues)
         elsewhere = bool(frame.previous) and not continues
-        request = Request(
+        request = TurnRequest(
             id=request_id,
-            dialect=self._shared.dialect,
-            headers={**texts_of(self._headers), **frame.headers},
+            headers=self._headers,
+            more_headers=frame.headers,
             authenticated=authenticated,
-            body=_once(body),
             hold=hold,
-            watch=self._watch,
+            body=body,
+            watched=self._watch,
         )
         del frame, body
         await self._shared.service.serve(request, sink)
@@ -234,15 +254,11 @@ class Session:
         output = Packed(frames.output)
         self._conversation.extend(frames.response_id, packed, output, anew=not continues)
 
-    def _watch(self, gone: Callable[[], None]) -> Callable[[], None]:
-        """Call `gone` once the connection has ended; gives what ends that."""
+    def _watch(self, gone: Callable[[], None]) -> None:
+        """Call `gone` once the connection has ended."""
         self._on_lost = gone
         if self._lost:
             gone()
-        return self._unwatch
-
-    def _unwatch(self) -> None:
-        self._on_lost = None
 
     async def _packed(self, frame: CreateFrame, hold: BodyHold) -> Packed:
         """The frame's items as they are remembered."""
@@ -285,13 +301,3 @@ class Session:
         created = int(self._shared.clock())
         sink.frames.ended = True
         self.connection.send(prepared_frames(response_id, created=created, model=str(model)))
-
-
-def _once(body: bytes) -> Callable[[], Awaitable[bytes]]:
-    """Gives the body, once: what waits for the answer must not hold it."""
-    bodies = [body]
-
-    async def take() -> bytes:
-        return bodies.pop()
-
-    return take

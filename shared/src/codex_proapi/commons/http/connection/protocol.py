@@ -40,7 +40,10 @@ BODY_HIGH_WATER: Final = 64 * 1024
 """Bytes of a body that nobody has taken yet, from which the client waits, too."""
 
 DirectHandler: TypeAlias = Callable[[RequestCycle], Coroutine[Any, Any, None] | None]
-"""Gives what answers a request without ASGI; None for a request that the application answers."""
+"""Gives what answers a request without ASGI; None for a request that the application answers.
+
+It is called in the context of the task that will answer.
+"""
 
 
 def no_direct_handler(_: RequestCycle) -> None:
@@ -186,10 +189,10 @@ class HttpProtocol(SweptConnection):
     def _answer(self, cycle: RequestCycle) -> None:
         """Start the task that answers a request."""
         self._answering = cycle
-        answering = None if self._upgrade_offered else self.direct(cycle)
+        tasks, context = self._server_state.tasks, contextvars.copy_context()
+        answering = None if self._upgrade_offered else context.run(self.direct, cycle)
         if answering is None:
             answering = cycle.run_asgi(self._app, self._scope(cycle.head))
-        tasks, context = self._server_state.tasks, contextvars.copy_context()
         task = self.loop.create_task(answering, context=context)
         tasks.add(task)
         task.add_done_callback(tasks.discard)

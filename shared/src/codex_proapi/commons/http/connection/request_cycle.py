@@ -6,8 +6,9 @@ makes a message, a coroutine for each piece, or a task. Both write the same byte
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, MutableMapping, Sequence
-from typing import Any, Final, Protocol, TypeAlias
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from functools import partial
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 import structlog
 
@@ -65,12 +66,11 @@ class Connection(Protocol):
 class _Done:
     """What is awaited where nothing has to be waited for."""
 
-    def __await__(self) -> Generator[None, None, None]:
-        return
-        yield
+    __slots__ = ()
+    __await__ = staticmethod(partial(iter, ()))
 
 
-DONE: Final = _Done()
+DONE: Final = cast("Awaitable[None]", _Done())
 
 
 class RequestCycle:
@@ -183,17 +183,13 @@ class RequestCycle:
         self._end_told = not self.more_body
         return self._taken(), self.more_body
 
-    def watch(self, gone: Callable[[], None]) -> Callable[[], None]:
-        """Call `gone` when the client leaves before its response is complete; gives what ends that."""
+    def watch(self, gone: Callable[[], None]) -> None:
+        """Call `gone` when the client leaves before its response is complete."""
         if self.disconnected:
             gone()
         else:
             self._gone = gone
             self._connection.resume_reading()  # an end that is not read is not noticed
-        return self._unwatch
-
-    def _unwatch(self) -> None:
-        self._gone = None
 
     def _taken(self) -> bytes:
         pieces = self._pieces
