@@ -84,9 +84,6 @@ class Upstream:
         self.answers = list(answers)
         self.asked: list[Any] = []
 
-    def available(self) -> bool:
-        return True
-
     async def open(self, prepared: Any, silence: Any) -> Any:
         assert silence.deadline
         self.asked.append(prepared)
@@ -182,7 +179,7 @@ class Scene:
         parts: dict[str, Any] = {
             "selector": self.selector,
             "outcomes": self.said,
-            "transports": (self.upstream,),
+            "transport": self.upstream,
             "ciphertexts": self.said,
             "ledger": self.said,
             "context": DispatchContext(

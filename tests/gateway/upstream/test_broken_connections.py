@@ -9,9 +9,8 @@ from support.scripted_servers import HEAD_CHUNKED, WHOLE, chunked, read_all
 
 from codex_proapi.gateway.upstream.connection_pool import (
     HttpClient,
-    StaleConnection,
 )
-from codex_proapi.gateway.upstream.http_response import HEAD_BYTES, ConnectionLost
+from codex_proapi.gateway.upstream.http_response import HEAD_BYTES, ConnectionLost, StaleConnection
 
 
 @pytest.mark.parametrize(

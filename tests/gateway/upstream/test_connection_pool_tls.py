@@ -14,9 +14,8 @@ from support.scripted_servers import WHOLE, chunked, read_all
 from codex_proapi.commons.connections.dialer import Unreachable
 from codex_proapi.gateway.upstream.connection_pool import (
     HttpClient,
-    StaleConnection,
 )
-from codex_proapi.gateway.upstream.http_response import ConnectionLost
+from codex_proapi.gateway.upstream.http_response import ConnectionLost, StaleConnection
 
 
 class Vault:

@@ -64,7 +64,7 @@ def open_pool(
             selector, stores.queue, redis_breaker=stores.redis.breaker, clock=clock, metrics=metrics
         ),
         outcomes=outcomes,
-        transports=upstream.transports,
+        transport=upstream.sockets,
         ciphertexts=EncryptedItems(stores.redis.commands, stores.ledger),
         ledger=stores.ledger,
         context=DispatchContext(

@@ -22,7 +22,6 @@ from codex_proapi.gateway.upstream.connection_pool import HttpClient
 from codex_proapi.gateway.upstream.http_transport import HttpTransport
 from codex_proapi.gateway.upstream.model_catalogues import ModelCatalogues
 from codex_proapi.gateway.upstream.reachability import Reachability
-from codex_proapi.gateway.upstream.transport import Transport
 from codex_proapi.gateway.upstream.unary_transport import UnaryTransport
 from codex_proapi.gateway.upstream.websocket.transport import WebSocketTransport
 
@@ -35,7 +34,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     """For streamed answers."""
     transport: HttpTransport
     sockets: WebSocketTransport
-    """What may use WebSocket instead."""
+    """The way of all requests: WebSocket where it may and can carry one, else `transport`."""
     other_routes: UnaryTransport
     """For answers in one piece: images and searches."""
     reachability: Reachability
@@ -46,11 +45,6 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     catalogues: ModelCatalogues
     quota_poller: QuotaPoller
     quota_tracker: QuotaTracker
-
-    @property
-    def transports(self) -> tuple[Transport, ...]:
-        """The ways to the Responses endpoint, in the order of preference."""
-        return (self.sockets, self.transport)
 
     async def aclose(self) -> None:
         """Wait for token refreshes under way to be saved, then close all connections."""

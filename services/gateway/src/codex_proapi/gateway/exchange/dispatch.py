@@ -8,7 +8,6 @@ be requested again with `Dispatcher.again`.
 
 import asyncio
 import time
-from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -54,7 +53,6 @@ from codex_proapi.gateway.upstream.transport import (
     PreparedRequest,
     SilenceBudget,
     Transport,
-    choose_transport,
 )
 
 RETRY_SECONDS: Final = 0.2
@@ -69,7 +67,7 @@ class Dispatcher:
         *,
         selector: QueueingSelector,
         outcomes: OutcomeRecorder,
-        transports: Sequence[Transport],
+        transport: Transport,
         ciphertexts: EncryptedItems,
         ledger: Ledger,
         context: DispatchContext,
@@ -77,7 +75,7 @@ class Dispatcher:
         self._leases = selector
         self._selector = selector.selector
         self._outcomes = outcomes
-        self._transports = transports
+        self._transport = transport
         self._ciphertexts = ciphertexts
         self._ledger = ledger
         self.context = context
@@ -233,8 +231,8 @@ class Dispatcher:
                 return None  # its owner's terms have closed it since it was leased
             exchange.begin(held)
             account_try.begin(model=sent.meant_model, lease=held)
-            transport = choose_transport(self._transports, route=sent.route)
-            answer = await self.context.open(transport, prepared, account_try.state.silence)
+            silence = account_try.state.silence
+            answer = await self.context.open(self._transport, prepared, silence)
             if not isinstance(answer, Refusal):
                 # Owned before anything is awaited, so that settling closes it if the client disconnects.
                 exchange.commit(answer, held.account.id, request_id_of(answer.headers))

@@ -24,18 +24,12 @@ from codex_proapi.commons.connections.pace import is_edge_refusal
 from codex_proapi.commons.proxy.address import Proxy
 from codex_proapi.gateway.metrics.connection_figures import ConnectionFigures
 from codex_proapi.gateway.upstream.http_connection import HttpConnection
-from codex_proapi.gateway.upstream.http_response import ConnectionLost, HttpResponse
+from codex_proapi.gateway.upstream.http_response import HttpResponse
 from codex_proapi.gateway.upstream.idle_connections import IDLE_SECONDS, IdleConnections
 from codex_proapi.gateway.upstream.request_body import RequestBody
 
 MOST_AGE_SECONDS: Final = 3600.0
 """How long a connection is used: a host whose addresses have changed is left at last."""
-STALE_SECONDS: Final = 1.0
-"""Seconds after sending in which the end of a reused connection makes it a stale one."""
-
-
-class StaleConnection(ConnectionLost):
-    """A reused connection ended before upstream can have processed the request."""
 
 
 class HttpClient:
@@ -96,22 +90,40 @@ class HttpClient:
             StaleConnection: a kept connection turned out to have ended.
             ConnectionLost: the connection broke, or what came is no HTTP.
         """
-        head = self._head(headers, len(body))
-        connection, kept = await self._connection(new=new_connection)
-        answer = connection.send(head, body)
-        sent_at = self._clock()
+        answer = await self.send(headers, body, new_connection=new_connection)
         try:
             await answer.head()
-        except ConnectionLost as error:
-            if kept and not connection.received and self._clock() - sent_at <= STALE_SECONDS:
-                raise StaleConnection(str(error)) from error
-            raise
         except BaseException:
             answer.close()
             raise
-        if not kept:
-            self._note_first(answer)
         return answer
+
+    async def send(
+        self,
+        headers: Mapping[str, str],
+        body: bytes | RequestBody,
+        *,
+        new_connection: bool = False,
+        deadline: float | None = None,
+    ) -> HttpResponse:
+        """Send a request, once; gives the answer that will come.
+
+        Args:
+            headers: beside `host` and `content-length`.
+            body: what is sent.
+            new_connection: whether a kept connection must not carry it.
+            deadline: until when a connection may be waited for, by the loop's clock.
+
+        Raises:
+            Unreachable: no connection could be made.
+            TimeoutError: none could be made until the deadline.
+        """
+        head = self._head(headers, len(body))
+        connection = None if new_connection else self.idle.take()
+        if connection is None:
+            async with asyncio.timeout_at(deadline):
+                connection = await self._connection(new=new_connection)
+        return connection.send(head, body)
 
     async def probe(self) -> str:
         """Open a connection and keep it idle; returns the cause if that failed, else empty."""
@@ -134,6 +146,7 @@ class HttpClient:
 
     def keep(self, connection: HttpConnection) -> None:
         """Keep a connection for the next request, unless it is old."""
+        connection.fresh = False
         if time.monotonic() - connection.made_at > MOST_AGE_SECONDS:
             connection.abort()
         else:
@@ -148,16 +161,12 @@ class HttpClient:
         self._all.discard(connection)
         self.idle.forget(connection)
 
-    async def _connection(self, *, new: bool) -> tuple[HttpConnection, bool]:
-        """A connection to send a request over, and whether it was kept. Raises Unreachable."""
-        kept = None
-        if not new:
-            kept = self.idle.take() or await self.idle.about_to_be_free()
+    async def _connection(self, *, new: bool) -> HttpConnection:
+        """A connection where none is idle: one that comes free, or another. Raises Unreachable."""
+        kept = None if new else await self.idle.about_to_be_free()
         if kept is None and not self._dialer.pace.begin():
             kept = await self._kept_or_turn(new=new)
-        if kept is not None:
-            return kept, True
-        return await self._connect(begun=True), False
+        return kept or await self._connect(begun=True)
 
     async def _kept_or_turn(self, *, new: bool) -> HttpConnection | None:
         """Wait for a kept connection; None when it is the turn of another one before."""
@@ -184,13 +193,13 @@ class HttpClient:
             if begun:
                 self._dialer.pace.end()
             raise self._dialer.unreachable("closed")
-        connection = await self._dialer.connect(HttpConnection(self), begun=begun)
+        connection = await self._dialer.connect(HttpConnection(self, self._clock), begun=begun)
         if connection.alive:
             self._all.add(connection)
         return connection
 
-    def _note_first(self, answer: HttpResponse) -> None:
-        """Note what came first over a new connection: an edge may refuse a burst of them."""
+    def answered(self, answer: HttpResponse) -> None:
+        """Note the first head that came over a new connection: an edge may refuse a burst of them."""
         if is_edge_refusal(answer.status, answer.headers.get("content-type", "")):
             self._dialer.pace.refused(by_edge=True)
         else:

@@ -5,19 +5,29 @@ One read of the socket is one parse, one wake-up and one piece of bytes.
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import ClassVar, Final, Protocol
 
 import httptools
 
-from codex_proapi.gateway.upstream.http_response import ConnectionLost, HttpResponse
+from codex_proapi.gateway.upstream.http_response import (
+    ConnectionLost,
+    HttpResponse,
+    StaleConnection,
+)
 from codex_proapi.gateway.upstream.request_body import PIECE_BYTES, RequestBody, Upload
 
 READ_BYTES: Final = 16 * 1024
 """Most bytes of one read."""
+STALE_SECONDS: Final = 1.0
+"""Seconds after sending in which the end of a kept connection makes it a stale one."""
 
 
 class ConnectionOwner(Protocol):
     """The client that a connection belongs to."""
+
+    def answered(self, answer: HttpResponse) -> None:
+        """The first head has come over a new connection."""
 
     def keep(self, connection: "HttpConnection") -> None:
         """It is free for the next request."""
@@ -38,8 +48,11 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     _buffer: ClassVar = memoryview(bytearray(READ_BYTES))
 
-    def __init__(self, client: "ConnectionOwner") -> None:
+    def __init__(
+        self, client: "ConnectionOwner", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._client = client
+        self._clock = clock
         self.made_at = time.monotonic()
         """When it was made, monotonic seconds."""
         self._transport: asyncio.Transport | None = None
@@ -48,6 +61,9 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._upload: Upload | None = None
         self._paused = False
         self._received = False
+        self._sent_at = 0.0
+        self.fresh = True
+        """Whether nothing was answered over it yet, nor was it kept."""
         self.idle_beats = 0
         """Seconds it has been idle."""
 
@@ -67,18 +83,14 @@ class HttpConnection(asyncio.BufferedProtocol):
         """Whether another request may be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
-    @property
-    def received(self) -> bool:
-        """Whether any byte of the answer has come."""
-        return self._received
-
     def send(self, head: bytes, body: bytes | RequestBody) -> HttpResponse:
         """Send a request; a long one as fast as the connection takes it."""
         answer = self._answer = HttpResponse(self)
         self._parser = httptools.HttpResponseParser(answer)
         self._received = False
+        self._sent_at = self._clock()
         if self._transport is None:
-            answer.end()  # it ended before anything was sent
+            answer.end(self._fault())  # it ended before anything was sent
         elif isinstance(body, bytes) and len(body) <= PIECE_BYTES:
             self._transport.writelines((head, body))
         else:
@@ -136,6 +148,9 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._received = True
         try:
             parser.feed_data(self._buffer[:nbytes])
+            if self.fresh and answer.status:
+                self.fresh = False
+                self._client.answered(answer)
             too_much = answer.fed(nbytes)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ConnectionLost):
             self.abort()
@@ -153,28 +168,40 @@ class HttpConnection(asyncio.BufferedProtocol):
         """asyncio: the connection has ended; ends the response under way."""
         del exc
         self._transport = None
-        self._end_upload()
+        if self._upload is not None:
+            self._end_upload(self._upload)
         answer, self._answer, self._parser = self._answer, None, None
         if answer is not None:
-            answer.end()
+            answer.end(self._fault())
         self._client.forget(self)
+
+    def _fault(self) -> type[ConnectionLost]:
+        """What the end of the connection is to the answer under way."""
+        soon = self._clock() - self._sent_at <= STALE_SECONDS
+        stale = soon and not self.fresh and not self._received
+        return StaleConnection if stale else ConnectionLost
 
     def _give_back(self, answer: HttpResponse) -> None:
         self._answer = self._parser = None
-        self.resume()
+        if self._paused:
+            self.resume()
         # A response may come before its request is sent; the rest would be parsed as another one.
-        unsent = self._transport.get_write_buffer_size() if self._transport else 0
-        whole = self._end_upload()
-        if answer.keep_alive and self.alive and whole and not unsent:
-            self._client.keep(self)
-        else:
+        whole = self._upload is None or self._end_upload(self._upload)
+        transport = self._transport
+        if (
+            transport is None
+            or transport.is_closing()
+            or not whole
+            or not answer.keep_alive
+            or transport.get_write_buffer_size()
+        ):
             self.abort()
+        else:
+            self._client.keep(self)
         answer.end()
 
-    def _end_upload(self) -> bool:
+    def _end_upload(self, upload: Upload) -> bool:
         """Send nothing more of a request; whether all of it was sent."""
-        upload, self._upload = self._upload, None
-        if upload is None:
-            return True
+        self._upload = None
         upload.stop()
         return upload.done

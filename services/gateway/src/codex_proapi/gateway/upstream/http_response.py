@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from codex_proapi.gateway.upstream.transport import Receiver
 
 HIGH_WATER: Final = 32 * 1024
@@ -30,6 +32,10 @@ class ConnectionLost(ConnectionError):
 
     code = ""
     """The client's code, if it is another than that of a stream that ends too early."""
+
+
+class StaleConnection(ConnectionLost):
+    """A reused connection ended before upstream can have processed the request."""
 
 
 class ClientConnection(Protocol):
@@ -61,12 +67,13 @@ class HttpResponse:
             "_broken",
             "_framing",
             "_pieces",
+            "_raw_headers",
             "_receiver",
             "_size",
             "_until_close",
             "_waiter",
         ),
-        *("complete", "headers", "keep_alive", "on_body", "status"),
+        *("complete", "headers", "keep_alive", "on_body", "on_head", "on_header", "status"),
     )
 
     def __init__(self, connection: "ClientConnection") -> None:
@@ -83,11 +90,15 @@ class HttpResponse:
         self.complete = False
         """Whether the last byte has come."""
         self._until_close = False
-        self._broken = False
+        self._broken: type[ConnectionLost] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._receiver: Receiver | None = None
-        # The parser calls it for every chunk: a list's own method costs least.
+        self.on_head: Callable[[], None] | None = None
+        """Called once, when status and headers have come."""
+        # The parser calls them for every chunk and every header: methods of built-in types cost least.
         self.on_body = self._pieces.append
+        self._raw_headers: dict[bytes, bytes] = {}
+        self.on_header = self._raw_headers.__setitem__
 
     def __repr__(self) -> str:
         return f"<HttpResponse {self.status} {'complete' if self.complete else 'under way'}>"
@@ -105,8 +116,8 @@ class HttpResponse:
     async def head(self) -> None:
         """Wait for status and headers. Raises ConnectionLost."""
         while not self.status:
-            if self._broken:
-                raise _broke()
+            if self._broken is not None:
+                raise self._broke()
             await self._wait()
 
     async def read(self) -> bytes:
@@ -120,8 +131,8 @@ class HttpResponse:
         while not self._pieces:
             if self.complete:
                 return b""
-            if self._broken:
-                raise _broke()
+            if self._broken is not None:
+                raise self._broke()
             await self._wait()
         return self._taken()
 
@@ -140,8 +151,12 @@ class HttpResponse:
                 self._connection.pause()
         elif self._connection is not None:
             self._connection.resume()
-        if self.complete or self._broken:
-            receiver.ended(None if self.complete else _broke())
+        if self.complete or self._broken is not None:
+            receiver.ended(None if self.complete else self._broke())
+
+    def pull(self) -> None:
+        """Keep what comes from now on until it is read, or pushed."""
+        self._receiver = None
 
     def resume(self) -> None:
         """Read the socket again if it was paused; also for what nobody will read."""
@@ -168,21 +183,23 @@ class HttpResponse:
             # Bytes of a second response would otherwise be read as the end of this one.
             raise ConnectionLost("more answers than requests")
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Parser callback: one header; trailers after the body are ignored."""
-        if not self.status:
-            self.headers[_header_name(name)] = value.decode("latin-1")
-
     def on_headers_complete(self) -> None:
         """Parser callback: the head is complete; a head of 1xx is dropped."""
         # Read here: after the last byte the parser has reset this response's flags.
         status, keep_alive = self._connection.head if self._connection else (0, False)
         if status < 200:  # noqa: PLR2004 - HTTP's own border
-            self.headers.clear()
+            self._raw_headers.clear()
             return
         self.status, self.keep_alive = status, keep_alive
+        self.headers = {
+            _header_name(name): value.decode("latin-1") for name, value in self._raw_headers.items()
+        }
+        self._raw_headers.clear()  # the parser keeps it: trailers go there, and nowhere else
         chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
         self._until_close = not chunked and "content-length" not in self.headers
+        on_head, self.on_head = self.on_head, None
+        if on_head is not None:
+            on_head()
 
     def on_message_complete(self) -> None:
         """Parser callback: the response is complete."""
@@ -200,7 +217,8 @@ class HttpResponse:
             self._framing = 0
             data = pieces.pop() if len(pieces) == 1 else self._taken()
             return not receiver.received(data)
-        self.wake()
+        if self._waiter is not None:
+            self._wake(self._waiter)
         if self.status and not self._pieces:
             # Framing of chunks, or trailers: never consumed, so it must not pause reading.
             self._framing += size
@@ -215,21 +233,22 @@ class HttpResponse:
             raise ConnectionLost("its head does not end")
         return False
 
-    def end(self) -> None:
-        """Detach from the connection, which was returned to the pool or has broken."""
-        self._connection = None
+    def end(self, fault: type[ConnectionLost] = ConnectionLost) -> None:
+        """Detach from the connection, which was returned to the pool or has broken: by this fault."""
+        self._connection = self.on_head = None
         if self._until_close and self.status:
             self.complete = True
         if not self.complete:
-            self._broken = True
+            self._broken = fault
         if self._receiver is not None:
-            self._receiver.ended(None if self.complete else _broke())
-        self.wake()
+            self._receiver.ended(None if self.complete else self._broke())
+        if self._waiter is not None:
+            self._wake(self._waiter)
 
-    def wake(self) -> None:
+    def _wake(self, waiter: "asyncio.Future[None]") -> None:
         """Wake the waiting reader."""
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
+        self._waiter = None
+        if not waiter.done():
             waiter.set_result(None)
 
     async def _wait(self) -> None:
@@ -239,7 +258,6 @@ class HttpResponse:
         finally:
             self._waiter = None
 
-
-def _broke() -> ConnectionLost:
-    """A new error each time: one that is kept holds the frames it went through, and they this answer."""
-    return ConnectionLost("the connection broke")
+    def _broke(self) -> ConnectionLost:
+        """A new error each time: one that is kept holds the frames it went through, and they this."""
+        return (self._broken or ConnectionLost)("the connection broke")

@@ -1,6 +1,7 @@
 """The HTTP transport: POST to the backend's Responses endpoint, the answer as server-sent events."""
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -16,8 +17,12 @@ from codex_proapi.gateway.policy.transport_faults import (
     UNREACHABLE,
 )
 from codex_proapi.gateway.translation.stream.commit_gate import CommitGate, Failed, Spoken, Waiting
-from codex_proapi.gateway.upstream.connection_pool import HttpClient, StaleConnection
-from codex_proapi.gateway.upstream.http_response import ConnectionLost, HttpResponse
+from codex_proapi.gateway.upstream.connection_pool import HttpClient
+from codex_proapi.gateway.upstream.http_response import (
+    ConnectionLost,
+    HttpResponse,
+    StaleConnection,
+)
 from codex_proapi.gateway.upstream.transport import (
     PreparedRequest,
     PushingStream,
@@ -31,22 +36,103 @@ from codex_proapi.gateway.upstream.transport import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+OK: Final = 200
 REFUSAL_BYTES: Final = 256 * 1024
 """Most bytes of a refusal's body that are read."""
 CLOSING_TICKS: Final = 3
 """Seconds a finished stream may take to end by itself, so that its connection can be used again."""
 
 
-class Readable(Protocol):
+class Source(Protocol):
     """An answer that is received: its headers, and its event stream piece by piece."""
 
     @property
     def headers(self) -> "Mapping[str, str]":
         """By lower-case name."""
 
-    async def read(self) -> bytes:
-        """All bytes received since the last call; b"" at the end. Raises ConnectionLost."""
-        raise NotImplementedError
+    def push_to(self, receiver: Receiver) -> None:
+        """Give everything from now on to the receiver, at once what has come already."""
+
+    def pull(self) -> None:
+        """Keep what comes from now on until it is read, or pushed."""
+
+
+class Beginning:
+    """The beginning of one answer, taken where it arrives: up to its commit point; a `Receiver`.
+
+    The task that has asked is woken once, however many reads there are before that.
+
+    Args:
+        source: the answer.
+        request: what was asked.
+        silence: how long the source may be silent; every event begins it anew.
+    """
+
+    __slots__ = ("_gate", "_silence", "_source", "_timer", "_waiter")
+
+    def __init__(self, source: Source, request: PreparedRequest, silence: SilenceBudget) -> None:
+        self._source = source
+        self._silence = silence
+        other = request.on_other_model
+        self._gate = (
+            CommitGate(model=request.model, on_other_model=other) if other else CommitGate()
+        )
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(silence.deadline, self._expire)
+        self._waiter: asyncio.Future[bytes | Failed | Exception] = loop.create_future()
+        source.push_to(self)
+
+    def __repr__(self) -> str:
+        return f"<Beginning {'over' if self._waiter.done() else 'under way'}>"
+
+    async def reached(self) -> bytes | Failed:
+        """Wait for the bytes up to the commit point, or for the refusal that comes instead.
+
+        Raises TimeoutError, ConnectionLost, or an UpstreamFault for what cannot be read.
+        """
+        try:
+            outcome = await self._waiter
+        finally:
+            self._timer.cancel()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def end(self, outcome: bytes | Failed | Exception) -> None:
+        """Wake the task; what comes from now on is kept for a reader."""
+        self._source.pull()
+        if not self._waiter.done():  # the task may be cancelled, and not know it yet
+            self._waiter.set_result(outcome)
+
+    def received(self, data: bytes) -> bool:
+        """Take what the source has received."""
+        try:
+            result = self._gate.feed(data)
+        except Exception as error:  # noqa: BLE001 - it is the waiting task's
+            self.end(error)
+            return True
+        match result:
+            case Waiting():
+                self._silence.restart()
+            case Spoken(held=held):
+                self.end(held)
+            case Failed(refusal=refusal, goes_on=goes_on):
+                quota = combined(quota_of_headers(self._source.headers), refusal.quota)
+                self.end(Failed(msgspec.structs.replace(refusal, quota=quota), goes_on))
+        return True
+
+    def ended(self, error: Exception | None) -> None:
+        """Everything has come, without a word; or the connection broke, and this is why."""
+        too_early = "The backend closed its stream before it said a word."
+        self.end(error or Failed(_fault(too_early, Truncated.code)))
+
+    def _expire(self) -> None:
+        """The time of the last event is over, unless others have come since."""
+        loop, deadline = asyncio.get_running_loop(), self._silence.deadline
+        if loop.time() < deadline:
+            self._timer = loop.call_at(deadline, self._expire)
+        else:
+            self.end(TimeoutError())
 
 
 class HttpResponseStream(PushingStream):
@@ -103,7 +189,7 @@ class HttpResponseStream(PushingStream):
         CLOSING_TICKS seconds, keeps the connection reusable.
         """
         answer, self._answer = self._answer, None
-        if answer is not None and not answer.closed:
+        if answer is not None and not answer.complete:
             answer.ending()
             self._closing.add(answer)
 
@@ -149,10 +235,6 @@ class HttpTransport:
     def __repr__(self) -> str:
         return f"<HttpTransport by {self._client!r}>"
 
-    def available(self) -> bool:
-        """Always: a request that fails is a refusal."""
-        return True
-
     async def open(
         self, request: PreparedRequest, silence: SilenceBudget
     ) -> ResponseStream | Refusal:
@@ -161,16 +243,18 @@ class HttpTransport:
             return await self._other_routes.open(request, silence)
         answer: HttpResponse | None = None
         try:
-            async with asyncio.timeout_at(silence.deadline) as limit:
-                answer = await self._client.post(
-                    request.headers, request.body, new_connection=request.new_connection
-                )
-                if answer.status != 200:  # noqa: PLR2004 - HTTP's own number
+            answer = await self._client.send(
+                request.headers,
+                request.body,
+                new_connection=request.new_connection,
+                deadline=silence.deadline,
+            )
+            beginning = Beginning(answer, request, silence)
+            answer.on_head = partial(_judge_head, answer, request, beginning)
+            opened = await beginning.reached()
+            if answer.status != OK:
+                async with asyncio.timeout_at(silence.deadline):
                     return await read_refusal(answer)
-                _check_media_type(answer)
-                if request.on_head is not None:
-                    request.on_head(answer.headers)
-                opened = await until_commit(answer, limit, silence, request)
         except (TimeoutError, ConnectionError, UpstreamFault) as error:
             if answer is not None:
                 answer.close()
@@ -188,30 +272,14 @@ class HttpTransport:
         return opened.refusal
 
 
-async def until_commit(
-    answer: Readable, limit: asyncio.Timeout, silence: SilenceBudget, request: PreparedRequest
-) -> bytes | Failed:
-    """The bytes up to the commit point, or the refusal that came instead."""
-    gate = CommitGate()
-    if request.on_other_model is not None:
-        gate = CommitGate(model=request.model, on_other_model=request.on_other_model)
-    while data := await answer.read():
-        match gate.feed(data):
-            case Spoken(held=held):
-                return held
-            case Failed(refusal=refusal, goes_on=goes_on):
-                quota = combined(quota_of_headers(answer.headers), refusal.quota)
-                return Failed(msgspec.structs.replace(refusal, quota=quota), goes_on)
-            case Waiting():
-                silence.restart()
-                limit.reschedule(silence.deadline)
-    return Failed(_fault("The backend closed its stream before it said a word.", Truncated.code))
-
-
-def _check_media_type(answer: HttpResponse) -> None:
-    """Raise Malformed for HTML: a captive portal or a proxy answered instead of the backend."""
-    if "text/html" in answer.headers.get("content-type", "").lower():
-        raise Malformed("A page came instead of the backend's event stream.")
+def _judge_head(answer: HttpResponse, request: PreparedRequest, beginning: Beginning) -> None:
+    """The head of an answer has come: it may refuse, or be a page of a captive portal or a proxy."""
+    if answer.status != OK:
+        beginning.end(b"")
+    elif "text/html" in answer.headers.get("content-type", "").lower():
+        beginning.end(Malformed("A page came instead of the backend's event stream."))
+    elif request.on_head is not None:
+        request.on_head(answer.headers)
 
 
 async def read_refusal(answer: HttpResponse) -> Refusal:

@@ -1,10 +1,9 @@
 """The transport protocol: sends one request to the backend, returns a response stream or a refusal.
 
-`choose_transport` selects the transport of a request. What follows a refusal is decided by
-`policy.retry`, and done by `exchange.dispatch`.
+What follows a refusal is decided by `policy.retry`, and done by `exchange.dispatch`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 import msgspec
@@ -147,22 +146,9 @@ class SilenceBudget:
 
 
 class Transport(Protocol):
-    """One way to the backend's Responses endpoint."""
-
-    def available(self) -> bool:
-        """Whether it may carry a request now; one whose handshake was refused may not for a while."""
+    """One way to the backend."""
 
     async def open(
         self, request: PreparedRequest, silence: SilenceBudget
     ) -> ResponseStream | Refusal:
         """Ask once. Faults of the transport come back as refusals of status 0."""
-
-
-def choose_transport(transports: Sequence[Transport], *, route: str = "") -> Transport:
-    """The first transport, in the order of preference, that is available; else the last.
-
-    The last one also carries what goes to another `route` than Responses.
-    """
-    if route:
-        return transports[-1]
-    return next((each for each in transports if each.available()), transports[-1])

@@ -72,10 +72,6 @@ class UnaryTransport:
     def __repr__(self) -> str:
         return f"<UnaryTransport to {', '.join(self._clients)}>"
 
-    def available(self) -> bool:
-        """Always: a request that fails is a refusal."""
-        return True
-
     async def open(
         self, request: PreparedRequest, silence: SilenceBudget
     ) -> UnaryResponse | Refusal:

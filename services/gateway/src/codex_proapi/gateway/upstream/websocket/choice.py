@@ -40,6 +40,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
+_AS_SET: Final = Decision(by_socket=False, why="")
+
+
 def _post(why: str) -> Decision:
     return Decision(by_socket=False, why=why)
 
@@ -58,6 +61,8 @@ class TransportChoice:
 
     def __init__(self, setting: TransportSetting, *, clock: Callable[[], float]) -> None:
         self._setting = setting
+        self.looks_at_models = setting is TransportSetting.AUTO
+        """Whether it matters which transport the catalogue prefers for a model."""
         self._clock = clock
         self._away_until = 0.0
         self._faults = 0
@@ -73,11 +78,6 @@ class TransportChoice:
     def __repr__(self) -> str:
         return f"<TransportChoice {self._setting.value}>"
 
-    @property
-    def looks_at_models(self) -> bool:
-        """Whether it matters which transport the catalogue prefers for a model."""
-        return self._setting is TransportSetting.AUTO
-
     def decide(self, account: str, *, preferred: bool) -> Decision:
         """Decide about the next request; if WebSocket carries it `ended` or `failed` must be called.
 
@@ -85,9 +85,9 @@ class TransportChoice:
             account: the account that is asked.
             preferred: whether the catalogue prefers WebSocket for the model.
         """
-        now = self._clock()
         if self._setting is TransportSetting.HTTP:
-            return _post("")
+            return _AS_SET
+        now = self._clock()
         if now < self._away_until:
             return _post("left after faults")
         if self._away.get(account, 0.0) > now:

@@ -184,6 +184,10 @@ class UpstreamSocket(asyncio.Protocol):
         if self._push():
             self.resume()
 
+    def pull(self) -> None:
+        """Keep what comes from now on until it is read, or pushed."""
+        self._receiver = None
+
     def resume(self) -> None:
         """Go on reading after the receiver, or a full buffer, has paused it."""
         if self._paused and self._transport is not None:

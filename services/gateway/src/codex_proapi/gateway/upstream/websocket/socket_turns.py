@@ -20,9 +20,8 @@ from codex_proapi.gateway.errors import UpstreamFault
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.metrics.transport_figures import TransportFigures
 from codex_proapi.gateway.policy.transport_faults import SOCKET_BROKEN, SOCKET_LOST
-from codex_proapi.gateway.translation.stream.commit_gate import Failed
 from codex_proapi.gateway.upstream.http_response import ConnectionLost
-from codex_proapi.gateway.upstream.http_transport import refusal_of_fault, until_commit
+from codex_proapi.gateway.upstream.http_transport import Beginning, refusal_of_fault
 from codex_proapi.gateway.upstream.transport import PreparedRequest, SilenceBudget
 from codex_proapi.gateway.upstream.websocket.choice import TransportChoice
 from codex_proapi.gateway.upstream.websocket.continuation import AnswerMarks, Asked
@@ -165,16 +164,15 @@ class SocketTurns:
         self, turn: "_Turn", frame: bytes
     ) -> SocketStream | Refusal | ByPost | _AskAgain:
         """Send the frame, or the whole request for b"", and wait for the commit point."""
-        opened: bytes | Failed
         socket, request, silence = turn.open_socket.socket, turn.request, turn.silence
         marks = turn.begin()
         first = asyncio.get_running_loop().call_later(FIRST_EVENT_SECONDS, _if_silent, socket)
         try:
-            async with asyncio.timeout_at(silence.deadline) as limit:
+            async with asyncio.timeout_at(silence.deadline):
                 await socket.send(frame or turn.asked.whole(), marks)
-                if request.on_head is not None:
-                    request.on_head(socket.headers)
-                opened = await until_commit(socket, limit, silence, request)
+            if request.on_head is not None:
+                request.on_head(socket.headers)
+            opened = await Beginning(socket, request, silence).reached()
         except ConnectionLost:
             self._sockets.abort(turn.open_socket)
             return self._lost(turn)
@@ -187,9 +185,9 @@ class SocketTurns:
             raise
         finally:
             first.cancel()
-        if isinstance(opened, Failed):
-            return self._refused(turn, opened.refusal, incremental=bool(frame))
-        return self._answered(turn, opened, incremental=bool(frame), marks=marks)
+        if isinstance(opened, bytes):
+            return self._answered(turn, opened, incremental=bool(frame), marks=marks)
+        return self._refused(turn, opened.refusal, incremental=bool(frame))
 
     def _answered(
         self, turn: "_Turn", held: bytes, *, incremental: bool, marks: AnswerMarks | None

@@ -63,10 +63,6 @@ class WebSocketTransport:
     def __repr__(self) -> str:
         return f"<WebSocketTransport {self._choice!r}, {self.sockets!r}>"
 
-    def available(self) -> bool:
-        """Always: what WebSocket cannot carry goes by POST."""
-        return True
-
     def first_events(self) -> Mapping[str, float]:
         """The median of the last first-event times of each transport, seconds."""
         return self._choice.medians()

@@ -1,0 +1,131 @@
+"""The beginning of an answer, from a source that a test moves: how it ends, and what wakes its task."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.clock import Clock
+
+from codex_proapi.gateway.errors import Malformed
+from codex_proapi.gateway.formats.codex.refusals import Refusal
+from codex_proapi.gateway.translation.stream.commit_gate import Failed
+from codex_proapi.gateway.upstream.http_response import ConnectionLost
+from codex_proapi.gateway.upstream.http_transport import Beginning
+from codex_proapi.gateway.upstream.transport import PreparedRequest, SilenceBudget
+
+CREATED = b'event: response.created\ndata: {"type":"response.created","response":{}}\n\n'
+DELTA = (
+    b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta",'
+    b'"item_id":"m","output_index":0,"content_index":0,"delta":"hi"}\n\n'
+)
+FAILED = (
+    b'event: response.failed\ndata: {"type":"response.failed","response":{"error":'
+    b'{"code":"server_is_overloaded","message":"busy"}}}\n\n'
+)
+OTHER = (
+    b'event: response.created\ndata: {"type":"response.created","response":{"model":"gpt-4"}}\n\n'
+)
+
+
+class Source:
+    """An answer; it has come so far when its receiver is set."""
+
+    def __init__(self, come: bytes = b"") -> None:
+        self.headers = {"x-codex-primary-used-percent": "100"}
+        self.come = come
+        self.receiver: Any = None
+
+    def push_to(self, receiver: Any) -> None:
+        self.receiver = receiver
+        if self.come:
+            receiver.received(self.come)
+
+    def pull(self) -> None:
+        self.receiver = None
+
+
+def begun(source: Source, **options: Any) -> Beginning:
+    silence = SilenceBudget(asyncio.get_running_loop().time, seconds=300)
+    return Beginning(source, PreparedRequest({}, b"{}", **options), silence)
+
+
+async def test_its_task_is_woken_once_however_many_reads_there_are() -> None:
+    source = Source()
+    beginning = begun(source)
+    for piece in (CREATED[:20], CREATED[20:], DELTA[:-1]):
+        assert source.receiver.received(piece)
+        assert repr(beginning) == "<Beginning under way>"
+    source.receiver.received(DELTA[-1:])
+
+    assert source.receiver is None  # what follows is kept for who reads the rest
+    assert await beginning.reached() == CREATED + DELTA
+
+
+async def test_what_has_come_already_is_taken_at_once() -> None:
+    assert await begun(Source(CREATED + DELTA)).reached() == CREATED + DELTA
+
+
+async def test_a_failure_is_a_refusal_with_the_quota_of_the_headers() -> None:
+    failed = await begun(Source(CREATED + FAILED)).reached()
+
+    assert isinstance(failed, Failed)
+    assert (failed.refusal.code, failed.goes_on) == ("server_is_overloaded", False)
+
+
+async def test_an_answer_of_another_model_may_be_refused_while_it_goes_on() -> None:
+    dropped = Refusal(status=0, code="dropped")
+
+    failed = await begun(Source(OTHER), model="gpt-5", on_other_model=lambda _: dropped).reached()
+
+    assert isinstance(failed, Failed)
+    assert (failed.refusal.code, failed.goes_on) == ("dropped", True)
+
+
+@pytest.mark.parametrize("fault", [ConnectionLost, lambda text: None])
+async def test_an_end_without_a_word_is_a_fault(fault: Callable[[str], Any]) -> None:
+    source = Source(CREATED)
+    beginning = begun(source)
+    error = fault("the connection broke")
+    source.receiver.ended(error)
+
+    if error is not None:
+        with pytest.raises(ConnectionLost):
+            await beginning.reached()
+    else:
+        failed = await beginning.reached()
+        assert isinstance(failed, Failed)
+        assert failed.refusal.code == "upstream_stream_truncated"
+
+
+async def test_what_cannot_be_read_is_the_error_of_the_task_that_waits() -> None:
+    with pytest.raises(Malformed):
+        await begun(Source(b"event: response.created\ndata: {\n\n")).reached()
+
+
+async def test_silence_ends_it_and_every_event_begins_the_silence_anew() -> None:
+    clock, source = Clock(asyncio.get_running_loop().time()), Source()
+    silence = SilenceBudget(clock, seconds=0)
+    first = silence.deadline
+    beginning = Beginning(source, PreparedRequest({}, b"{}"), silence)
+    clock.pass_(0.01)
+    source.receiver.received(CREATED)
+
+    assert silence.deadline == first + 0.01
+    with pytest.raises(TimeoutError):
+        await beginning.reached()
+    assert asyncio.get_running_loop().time() >= silence.deadline
+
+
+async def test_who_was_cancelled_is_woken_by_nothing() -> None:
+    source = Source()
+    beginning = begun(source)
+    receiver = source.receiver
+    task = asyncio.ensure_future(beginning.reached())
+    await asyncio.sleep(0)
+    task.cancel()
+    receiver.received(DELTA)
+    receiver.ended(None)
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
