@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
+from uvicorn.server import ServerState
 
 from codex_proapi.commons.http.connection.heads import Header, RequestHead
 from codex_proapi.commons.http.connection.request_cycle import ClientGone, RequestCycle
@@ -31,7 +32,8 @@ class Connection:
     def __init__(self) -> None:
         self.transport: Any = Transport()
         self.write_paused = False
-        self.date_headers: list[Header] = [DATE]
+        self.server_state = ServerState()
+        self.server_state.default_headers = [DATE]
         self.complete: list[RequestCycle] = []
         self.go_on = asyncio.Event()
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.asgi import Sent
+from uvicorn.server import ServerState
 
-from codex_proapi.commons.http.connection.heads import Header, RequestHead
+from codex_proapi.commons.http.connection.heads import RequestHead
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.commons.usage.exchange_record import Ending
@@ -117,7 +118,7 @@ class Connection:
         self.transport: Any = Transport()
         self.transport.connection = self
         self.write_paused = False
-        self.date_headers: list[Header] = []
+        self.server_state = ServerState()
         self._writable = asyncio.Event()
 
     def resume_reading(self) -> None:

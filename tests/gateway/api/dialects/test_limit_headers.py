@@ -4,7 +4,11 @@ import pytest
 
 from codex_proapi.commons.api_keys.budgets import Spent
 from codex_proapi.commons.api_keys.limits import Limits
-from codex_proapi.gateway.api.dialects.limit_headers import limit_headers, share_headers
+from codex_proapi.gateway.api.dialects.limit_headers import (
+    headers_of_limits,
+    limit_headers,
+    share_headers,
+)
 from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge
 
 
@@ -17,7 +21,7 @@ def told(allowance: Allowance | None, **limits: int) -> Any:
 
 
 def test_without_limits_or_before_the_survey_nothing_is_told() -> None:
-    assert limit_headers(None) == []
+    assert headers_of_limits(None, False) == headers_of_limits(None, True) == []
     assert told(None, rpm=1) == {}
     assert told(Allowance(), concurrent=3) == {}
 
@@ -50,4 +54,3 @@ def test_a_codex_client_is_told_its_keys_budgets_as_it_knows_them() -> None:
     assert told[b"x-codex-primary-used-percent"] == b"42"
     assert told[b"x-codex-primary-reset-at"] == b"1795046400"
     assert b"x-codex-secondary-used-percent" not in told
-    assert share_headers(None) == []

@@ -36,10 +36,11 @@ def client_address(
         headers: Names (in lower case) and values.
         trusted: Networks of the proxies that are believed.
     """
-    if not trusted:
-        return _plain(peer)
-    told = [value for name, value in headers if name == b"x-forwarded-for"]
-    return _behind_proxies(peer, b",".join(told), trusted) if told else _plain(peer)
+    told = b""
+    for name, value in headers if trusted else ():
+        if name == b"x-forwarded-for":
+            told = b"%b,%b" % (told, value) if told else value
+    return _behind_proxies(peer, told, trusted) if told else _plain(peer)
 
 
 def _behind_proxies(peer: str, told: bytes, trusted: Sequence[Network]) -> str:

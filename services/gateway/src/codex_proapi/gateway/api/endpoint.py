@@ -11,7 +11,7 @@ from typing import Any
 
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
 from codex_proapi.gateway.exchange.serve import ExchangeService, Request
-from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of
+from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of, texts_of
 from codex_proapi.gateway.server.body_budget import BodyHold
 from codex_proapi.gateway.server.read_body import read_body
 from codex_proapi.gateway.server.sink import DirectSink, HttpSink
@@ -30,34 +30,21 @@ class DirectRequest(Request, kw_only=True, eq=False):
         hold.take(len(whole))
         return whole
 
-    def watch(self, gone: Callable[[], None]) -> None:
-        """Call `gone` once the client has left."""
-        self.cycle.watch(gone)
-
     def take_headers(self) -> Mapping[str, str]:
         """Its headers as text, once."""
+        headers, self.headers = self.headers, {}
         self.cycle.head.headers.clear()
-        return super().take_headers()
+        return texts_of(headers)
 
 
 class AsgiRequest(Request, kw_only=True, eq=False):
     """A request through ASGI."""
 
     receive: Receive
-    watching: "asyncio.Future[None] | None" = None
 
     async def read_body(self, hold: BodyHold) -> bytes:
         """The body, decompressed, once."""
         return await read_body(self.receive, self.headers, hold=hold)
-
-    def watch(self, gone: Callable[[], None]) -> None:
-        """Call `gone` once the client has left, unless `end_watch` is called before."""
-        self.watching = asyncio.ensure_future(_disconnected(self.receive, gone))
-
-    def end_watch(self) -> None:
-        """End the watch."""
-        if self.watching is not None:
-            self.watching.cancel()
 
 
 class Endpoint:
@@ -71,18 +58,28 @@ class Endpoint:
 
     def direct(self, cycle: RequestCycle, request_id: str) -> Coroutine[Any, Any, None]:
         """What serves one request on its connection."""
-        request = DirectRequest(id=request_id, headers=dict(cycle.head.headers), cycle=cycle)
+        request = DirectRequest(
+            id=request_id, headers=dict(cycle.head.headers), watch=cycle.watch, cycle=cycle
+        )
         sink = DirectSink(cycle.send, request_id, self._service.dialect, cycle)
         return self._service.serve(request, sink)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         """Serve one request through ASGI."""
-        request = AsgiRequest(id=request_id, headers=headers_of(scope), receive=receive)
+        watching: list[asyncio.Future[None]] = []
+
+        def watch(gone: Callable[[], None]) -> None:
+            watching.append(asyncio.ensure_future(_disconnected(receive, gone)))
+
+        request = AsgiRequest(
+            id=request_id, headers=headers_of(scope), watch=watch, receive=receive
+        )
         sink = HttpSink(send, request_id, self._service.dialect)
         try:
             await self._service.serve(request, sink)
         finally:
-            request.end_watch()
+            for each in watching:
+                each.cancel()
 
 
 async def _disconnected(receive: Receive, gone: Callable[[], None]) -> None:

@@ -207,7 +207,7 @@ class Authenticator:
         return version
 
     def _is_over(self, key: ApiKey) -> bool:
-        return key.revoked or key.expired(self._clock())
+        return key.revoked or (key.expires_at > 0 and key.expired(self._clock()))
 
     async def _find(self, secret: str) -> ApiKey | None:
         if not secret or len(secret) > MOST_SECRET:

@@ -45,6 +45,8 @@ class Request(msgspec.Struct, kw_only=True, eq=False):
     id: str
     headers: Mapping[bytes, bytes]
     """By lower-case name."""
+    watch: Callable[[Callable[[], None]], None]
+    """Calls what it is given once the client has left; used when the body was read."""
     authenticated: Authenticated | None = None
     """Its client, if that is known already."""
     hold: BodyHold | None = None
@@ -52,10 +54,6 @@ class Request(msgspec.Struct, kw_only=True, eq=False):
 
     async def read_body(self, hold: BodyHold) -> bytes:
         """The body, decompressed, once; `hold` takes its bytes. Raises ClientFault or ClientGone."""
-        raise NotImplementedError
-
-    def watch(self, gone: Callable[[], None]) -> None:
-        """Call `gone` once the client has left; its body was read."""
         raise NotImplementedError
 
     def take_headers(self) -> Mapping[str, str]:
@@ -147,14 +145,14 @@ class ExchangeService:
         self, request: Request, sink: Sink, authenticated: Authenticated
     ) -> tuple[Exchange, ResponseWriter]:
         """A new exchange and what writes its answer, both under way until `_end`."""
-        services, dialect = self._services, self.dialect
+        services, dialect, key = self._services, self.dialect, authenticated.key
         exchange = Exchange(
             request_id=request.id,
             endpoint=dialect.name,
             at=services.clock(),
             readers=services.readers,
-            key=authenticated.key,
-            hold=request.hold or self.hold_body(authenticated),
+            key=key,
+            hold=request.hold or BodyHold(services.bodies, key.id if key else ""),
         )
         writer = ResponseWriter(
             sink,

@@ -56,17 +56,12 @@ class TurnRequest(Request, kw_only=True, eq=False):
     more_headers: Mapping[str, str]
     """Those of the frame, beside the connection's."""
     body: bytes
-    watched: Callable[[Callable[[], None]], None]
 
     async def read_body(self, hold: BodyHold) -> bytes:
         """The body, once: what waits for the answer must not hold it."""
         del hold  # has the frame's bytes already
         body, self.body = self.body, b""
         return body
-
-    def watch(self, gone: Callable[[], None]) -> None:
-        """Call `gone` once the connection has ended."""
-        self.watched(gone)
 
     def take_headers(self) -> Mapping[str, str]:
         """Its headers as text, once."""
@@ -241,7 +236,7 @@ class Session:
             authenticated=authenticated,
             hold=hold,
             body=body,
-            watched=self._watch,
+            watch=self._watch,
         )
         del frame, body
         await self._shared.service.serve(request, sink)

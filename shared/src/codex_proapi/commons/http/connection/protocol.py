@@ -82,7 +82,7 @@ class HttpProtocol(SweptConnection):
 
     __slots__ = (
         *("write_paused", "_after_offer", "_app", "_app_state", "_body_came", "_framing_bytes"),
-        *("_head_began", "_head_bytes", "_headers", "_local", "_parser", "_server_state"),
+        *("_head_began", "_head_bytes", "_headers", "_local", "_parser", "server_state"),
         *("_upgrade_body", "_upgrade_offered", "_url", "_writable"),
     )
     direct: DirectHandler
@@ -100,7 +100,7 @@ class HttpProtocol(SweptConnection):
         self.write_paused = False
         """Whether so much waits for the client that the application should wait, too."""
         self._app = config.loaded_app
-        self._server_state = server_state
+        self.server_state = server_state
         self._app_state = app_state
         self._parser: Any = httptools.HttpRequestParser(self)
         # A request that is pipelined behind one that closes is dropped, the first one answered.
@@ -117,11 +117,6 @@ class HttpProtocol(SweptConnection):
 
     def __repr__(self) -> str:
         return f"<HttpProtocol {self.client} head={self._in_head}>"
-
-    @property
-    def date_headers(self) -> list[Header]:
-        """Headers of every response of the server."""
-        return self._server_state.default_headers
 
     # What the parser calls.
 
@@ -189,7 +184,7 @@ class HttpProtocol(SweptConnection):
     def _answer(self, cycle: RequestCycle) -> None:
         """Start the task that answers a request."""
         self._answering = cycle
-        tasks, context = self._server_state.tasks, contextvars.copy_context()
+        tasks, context = self.server_state.tasks, contextvars.copy_context()
         answering = None if self._upgrade_offered else context.run(self.direct, cycle)
         if answering is None:
             answering = cycle.run_asgi(self._app, self._scope(cycle.head))
@@ -224,7 +219,7 @@ class HttpProtocol(SweptConnection):
 
         Closing while a client still sends would reset the connection, and the answer be lost.
         """
-        self._server_state.total_requests += 1
+        self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
         if self.pipeline:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, Protocol, TypeAlias, cast
 
 import structlog
+from uvicorn.server import ServerState
 
 from codex_proapi.commons.http.connection.heads import (
     BODILESS,
@@ -43,12 +44,10 @@ class Connection(Protocol):
     """The part of a client's connection that a request uses."""
 
     transport: asyncio.Transport
+    server_state: ServerState
+    """uvicorn's; has the headers of every response of the server."""
     write_paused: bool
     """Whether so much waits for the client that the application should wait, too."""
-
-    @property
-    def date_headers(self) -> list[Header]:
-        """Headers of every response of the server."""
 
     def resume_reading(self) -> None:
         """Read on, after enough was taken of a body."""
@@ -235,7 +234,7 @@ class RequestCycle:
         if framing.closes:
             self.keep_alive = False
         chunked = framing.chunked
-        added = list(self._connection.date_headers)
+        added = list(self._connection.server_state.default_headers)
         if not self.keep_alive and not framing.closes:
             added.append(CLOSE)
         length = framing.length

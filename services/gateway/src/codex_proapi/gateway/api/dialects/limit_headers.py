@@ -13,13 +13,15 @@ from codex_proapi.gateway.server.asgi import Header
 
 def headers_of_limits(charge: LimitCharge | None, codex: bool) -> list[Header]:  # noqa: FBT001 - a dialect's signature
     """All rate limit headers; those of budgets only if the client is Codex."""
+    if charge is None:
+        return []
     return [*limit_headers(charge), *(share_headers(charge) if codex else ())]
 
 
-def limit_headers(charge: LimitCharge | None) -> list[Header]:
+def limit_headers(charge: LimitCharge) -> list[Header]:
     """`x-ratelimit-*` for the limits of a minute that the key has; nothing for any other."""
-    allowance = charge.allowance if charge is not None else None
-    if charge is None or allowance is None:
+    allowance = charge.allowance
+    if allowance is None:
         return []
     headers: list[Header] = []
     for name, limit, left, reset in (
@@ -35,7 +37,7 @@ def limit_headers(charge: LimitCharge | None) -> list[Header]:
     return headers
 
 
-def share_headers(charge: LimitCharge | None) -> list[Header]:
+def share_headers(charge: LimitCharge) -> list[Header]:
     """`x-codex-*` for the token budgets that the key has, as a Codex client knows them."""
     told = headers_of_quota(share_of_charge(charge))
     return [(name.encode(), value.encode()) for name, value in told]
