@@ -293,3 +293,25 @@ def test_versions_older_than_a_models_least_are_refused(
     least: str, version: str, refused: bool
 ) -> None:
     assert Model(slug="m", minimal_client_version=least).refuses_version(version) is refused
+
+
+def test_a_remembered_name_means_what_it_meant_in_its_own_catalogue() -> None:
+    catalogue = Catalogue.built_in(aliases={"mine": "gpt-5.5", "any-*": "gpt-5.5"})
+    first = catalogue.resolve("mine")
+    serving = catalogue.serving("gpt-6-sol-low")
+
+    assert catalogue.resolve("mine") == first
+    assert serving.resolve("mine").model.slug == "gpt-6-sol"
+    assert catalogue.resolve("mine") == first
+    assert catalogue.with_live(_live({"slug": "gpt-9"})).resolve("gpt-9").model.slug == "gpt-9"
+    with pytest.raises(ModelNotFound):
+        catalogue.resolve("gpt-9")
+
+
+def test_any_number_of_names_resolves() -> None:
+    catalogue = Catalogue.built_in(aliases={"any-*": "gpt-5.5"})
+
+    for number in range(2100):
+        assert catalogue.resolve(f"any-{number}").model.slug == "gpt-5.5"
+    assert catalogue.resolve(f"any-{'x' * 1000}").model.slug == "gpt-5.5"
+    assert catalogue.resolve(None) == catalogue.resolve("")

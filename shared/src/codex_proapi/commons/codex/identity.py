@@ -3,6 +3,8 @@
 Names and order of the headers are those of the Codex CLI 0.169.0.
 """
 
+import functools
+
 import msgspec
 
 
@@ -49,11 +51,16 @@ def account_headers(
     """
     headers = {
         "authorization": f"Bearer {access_token}",
-        **identity.headers,
-        "version": identity.version,
+        **_headers_of(identity),
     }
     if workspace:
         headers["chatgpt-account-id"] = workspace
     if fedramp:
         headers["x-openai-fedramp"] = "true"
     return headers
+
+
+@functools.lru_cache(maxsize=8)
+def _headers_of(identity: Identity) -> dict[str, str]:
+    """The headers that are the same for all accounts; not to be changed."""
+    return {**identity.headers, "version": identity.version}

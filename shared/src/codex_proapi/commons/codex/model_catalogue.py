@@ -34,6 +34,8 @@ _PREFIXES = ("openai/", "openai-codex/", "chatgpt/", "codex/")
 _FAMILY = re.compile(r"gpt-\d+(\.\d+)?")
 _FOREIGN = re.compile(r"claude|gemini|anthropic|sonnet|opus|haiku", re.IGNORECASE)
 _PRINTABLE_NAME = 128
+_REMEMBERED_NAMES = 1024
+"""Most names whose models are remembered."""
 _ALIAS_DEPTH = 4
 _LAST = 1000
 _VERSION_DIGITS = 9
@@ -119,6 +121,7 @@ class Catalogue:
         )
         self._by_name = {model.slug.lower(): model for model in self.models}
         self._serving: Resolved | None = None
+        self._resolved: dict[str | None, Resolved] = {}
 
     def __repr__(self) -> str:
         return f"<Catalogue of {len(self.models)} models>"
@@ -185,14 +188,27 @@ class Catalogue:
         """
         made = copy.copy(self)
         made._serving = self.resolve(name)  # noqa: SLF001 - its own
+        made._resolved = {}  # noqa: SLF001 - its own
         return made
 
     def resolve(self, asked: str | None) -> Resolved:
         """Resolve the name of a request; None is the default model.
 
+        What a name resolves to is remembered: the same few are asked for again and again.
+
         Raises:
             ModelNotFound: No model has this name.
         """
+        found = self._resolved.get(asked)
+        if found is None:
+            found = self._looked_up(asked)
+            if len(asked or "") <= _PRINTABLE_NAME:
+                if len(self._resolved) >= _REMEMBERED_NAMES:
+                    self._resolved.clear()
+                self._resolved[asked] = found
+        return found
+
+    def _looked_up(self, asked: str | None) -> Resolved:
         name = _plain(asked or "")
         found = self._resolve(name, depth=0) if name else self._default(depth=0)
         if found is None:

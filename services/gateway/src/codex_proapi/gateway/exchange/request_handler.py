@@ -240,9 +240,6 @@ class RequestHandler:
             translated, authenticated = await self._translator.by_current_terms(
                 traits, authenticated
             )
-            translated = await self._translator.for_small_work(
-                traits, authenticated.key, translated
-            )
             pump = self._pump_of(translated)
             await services.dispatcher.context.check_egress()
             admitted = await services.admission_control.admit(

@@ -1,6 +1,6 @@
 """Translates the body of one exchange, by the terms of its client's key and with what it refers to."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Final
 
@@ -19,8 +19,8 @@ from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.client_body import asked_of
-from codex_proapi.gateway.server.body_threads import work_on
-from codex_proapi.gateway.translation.history.token_estimate import estimate
+from codex_proapi.gateway.server.body_threads import VALUES_AT_ONCE, work_on
+from codex_proapi.gateway.translation.history.token_estimate import WITHOUT_PICTURES, estimate
 from codex_proapi.gateway.translation.messages.request.model_families import is_haiku
 from codex_proapi.gateway.translation.request.key_caps import capped
 from codex_proapi.gateway.translation.request.translated_request import (
@@ -51,30 +51,35 @@ class RequestTranslator:
     ) -> tuple[TranslatedRequest, Authenticated]:
         """Translate the body; gives it with the authentication that it was translated by.
 
-        A model is refused only by the current terms of the key, not by cached ones.
+        A model is refused only by the current terms of the key, not by cached ones. Small work goes to
+        the model of its class; that is known only once it is translated, so it is translated twice.
         """
         try:
-            return await self.translate(traits, authenticated.key), authenticated
+            translated = await self.translate(traits, authenticated.key)
         except UnknownModel:
             current = await self._services.authenticator.again(authenticated)
             if current.is_same_as(authenticated):
                 raise
-            return await self.translate(traits, current.key), current
+            authenticated = current
+            translated = await self.translate(traits, current.key)
+        endpoint = self._dialect.name
+        haiku = endpoint == MESSAGES and is_haiku(
+            translated.asked_model, self._services.catalogues.current
+        )
+        work = work_class(translated, traits, endpoint=endpoint, is_haiku=haiku)
+        if work is not None:
+            translated = await self._for_small_work(traits, authenticated.key, translated, work)
+        return translated, authenticated
 
-    async def for_small_work(
-        self, traits: ClientTraits, key: ApiKey | None, translated: TranslatedRequest
+    async def _for_small_work(
+        self,
+        traits: ClientTraits,
+        key: ApiKey | None,
+        translated: TranslatedRequest,
+        work: WorkClass,
     ) -> TranslatedRequest:
-        """The request for its class' model, if it is small work that this model can do.
-
-        Else the request as it is. Its class is known only once it is translated, so a request that
-        goes to another model is translated twice.
-        """
+        """The request for the model of its class, if that can do it; else the request as it is."""
         catalogue = self._services.catalogues.current
-        asked = translated.asked_model
-        haiku = self._dialect.name == MESSAGES and is_haiku(asked, catalogue)
-        work = work_class(translated, traits, endpoint=self._dialect.name, is_haiku=haiku)
-        if work is None:
-            return translated
         general = self._services.options.small_work_models
         models = small_models_of(key.small_work_models if key else "", general)
         kept = self._why_kept(translated, key, catalogue, models=models, work=work)
@@ -115,15 +120,13 @@ class RequestTranslator:
 
     def fallback_of(self, translated: TranslatedRequest, key: ApiKey | None) -> str:
         """The model that may serve in place of the one sent; empty if none may."""
+        own, general = key.model_fallbacks if key else "", self._services.options.model_fallbacks
+        if not (own or general):
+            return ""
         if translated.request.route or translated.small_work:  # route: of pictures and searches
             return ""
-        catalogue = self._services.catalogues.current
-        return fallback_of(
-            translated.request.model,
-            key.model_fallbacks if key else "",
-            self._services.options.model_fallbacks,
-            model_of=partial(_slug, catalogue),
-        )
+        model_of = partial(_slug, self._services.catalogues.current)
+        return fallback_of(translated.request.model, own, general, model_of=model_of)
 
     async def translate(
         self,
@@ -138,23 +141,11 @@ class RequestTranslator:
         The model of `instead` serves, whatever the body names: as that of a class of small work, or
         without one as a fallback.
         """
-        exchange, catalogue = self._exchange, self._catalogue(instead)
+        exchange, catalogue = self._exchange, self._services.catalogues.current
+        if instead:
+            catalogue = _serving(catalogue, instead)
         exchange.key = key
-        options = RequestOptions(
-            key_id=key.id if key else "",
-            history_mode=_HISTORY_MODES[self._services.options.history_mode],
-            default_model=(key.default_model or None) if key else None,
-            default_effort=(key.default_effort or None) if key else None,
-            reasoning_summary=self._summary(key),
-        )
-        reading = partial(
-            self._dialect.read,
-            exchange.body,
-            catalogue=catalogue,
-            options=options,
-            client=traits,
-        )
-        translated = await self._read(reading)
+        translated = await self._read(catalogue, self._options(key), traits)
         if instead:
             translated = msgspec.structs.replace(
                 translated,
@@ -163,52 +154,60 @@ class RequestTranslator:
                 small_work=work.value if work is not None else "",
             )
         exchange.note_translation(translated)  # what the caps refuse has asked for a model, too
-        within = self._by_terms(translated, key, catalogue)
-        if within is not translated:
-            translated = within
-            exchange.note_translation(translated)
+        if key is not None and (key.max_effort or key.fast_tier):
+            model = catalogue.find(translated.request.model)
+            within = capped(translated, model, max_effort=key.max_effort, fast_tier=key.fast_tier)
+            if within is not translated:
+                translated = within
+                exchange.note_translation(translated)
         check_model(key, translated.request.model)
+        if translated.unresolved or len(exchange.body) > WITHOUT_PICTURES:
+            return await self._whole(translated, key.id if key else "")
+        exchange.estimate = estimate(len(exchange.body), ())
+        return translated
+
+    async def _read(
+        self, catalogue: Catalogue, options: RequestOptions, traits: ClientTraits
+    ) -> TranslatedRequest:
+        """Translate the body; where it is refused, note which model was asked for."""
+        exchange, body = self._exchange, self._exchange.body
+        reading = partial(
+            self._dialect.read, body, catalogue=catalogue, options=options, client=traits
+        )
+        try:
+            if len(body) <= VALUES_AT_ONCE:
+                return reading()
+            return await work_on(body, reading, turn=exchange.body_turn)
+        except ClientFault:
+            asking = partial(asked_of, body)
+            exchange.note_asked(*await work_on(body, asking, turn=exchange.body_turn))
+            raise
+
+    def _options(self, key: ApiKey | None) -> RequestOptions:
+        """What key and settings say where the client says nothing."""
+        options = self._services.options
+        mode, summary = _HISTORY_MODES[options.history_mode], options.reasoning_summary
+        general = None if summary is ReasoningSummary.MODEL else summary.value
+        if key is None:
+            return RequestOptions(history_mode=mode, reasoning_summary=general)
+        return RequestOptions(
+            key_id=key.id,
+            history_mode=mode,
+            default_model=key.default_model or None,
+            default_effort=key.default_effort or None,
+            reasoning_summary=key.reasoning_summary or general,
+        )
+
+    async def _whole(self, translated: TranslatedRequest, key_id: str) -> TranslatedRequest:
+        """The request with the stored items that it names; its input tokens are estimated."""
+        exchange = self._exchange
         stored: list[bytes] = []
         if translated.unresolved:
-            translated = await self._expanded(translated, options.key_id, stored)
+            translated = await self._expanded(translated, key_id, stored)
         parts = [exchange.body, *stored]
         counting = partial(estimate, sum(map(len, parts)), translated.request.input)
         exchange.estimate = await work_on(parts, counting, turn=exchange.body_turn)
         return translated
-
-    async def _read(self, work: Callable[[], TranslatedRequest]) -> TranslatedRequest:
-        """Translate the body; where it is refused, note which model was asked for."""
-        exchange = self._exchange
-        try:
-            return await work_on(exchange.body, work, turn=exchange.body_turn)
-        except ClientFault:
-            asking = partial(asked_of, exchange.body)
-            exchange.note_asked(*await work_on(exchange.body, asking, turn=exchange.body_turn))
-            raise
-
-    def _catalogue(self, instead: str) -> Catalogue:
-        """The catalogue; of one model alone if that serves instead."""
-        current = self._services.catalogues.current
-        try:
-            return current.serving(instead) if instead else current
-        except ModelNotFound as missing:
-            raise UnknownModel(str(missing)) from None
-
-    def _by_terms(
-        self, translated: TranslatedRequest, key: ApiKey | None, catalogue: Catalogue
-    ) -> TranslatedRequest:
-        """The request within its key's caps."""
-        if key is None:
-            return translated
-        model = catalogue.find(translated.request.model)
-        return capped(translated, model, max_effort=key.max_effort, fast_tier=key.fast_tier)
-
-    def _summary(self, key: ApiKey | None) -> str | None:
-        """The reasoning summary where the client says nothing; None leaves it to the catalogue."""
-        if key is not None and key.reasoning_summary:
-            return key.reasoning_summary
-        chosen = self._services.options.reasoning_summary
-        return None if chosen is ReasoningSummary.MODEL else chosen.value
 
     async def _expanded(
         self, translated: TranslatedRequest, key_id: str, stored: list[bytes]
@@ -227,6 +226,14 @@ class RequestTranslator:
         self._exchange.hold_stored(sum(map(len, stored)))
         work = partial(expand, translated, previous_items=previous, referenced_items=found)
         return await work_on(stored, work, turn=self._exchange.body_turn)
+
+
+def _serving(catalogue: Catalogue, instead: str) -> Catalogue:
+    """A catalogue of one model alone. Raises UnknownModel."""
+    try:
+        return catalogue.serving(instead)
+    except ModelNotFound as missing:
+        raise UnknownModel(str(missing)) from None
 
 
 def _slugs(names: Iterable[str], catalogue: Catalogue) -> set[str]:

@@ -88,7 +88,8 @@ class ClientTraits(msgspec.Struct, frozen=True, kw_only=True):
             agent=headers.get(AGENT_HEADER, "").strip(),
             request_class=headers.get(REQUEST_CLASS_HEADER, "").strip(),
             subagent=headers.get(SUBAGENT_HEADER, "").strip(),
-            compacts=_states_compaction(headers.get(TURN_METADATA_HEADER, "")),
+            compacts=TURN_METADATA_HEADER in headers
+            and _states_compaction(headers[TURN_METADATA_HEADER]),
         )
 
 
