@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from support.redis_clients import connect_patiently
+from support.redis_clients import PATIENCE_SECONDS, connect_patiently
 from support.redis_proxy import redis_proxy
 from support.redis_server import RedisServer
 
 from codex_proapi.commons.api_keys.limits import Limit, Limits
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import connect
+from codex_proapi.commons.redis.multiplexed import MultiplexedConnection, connect_multiplexed
 from codex_proapi.gateway.errors import BudgetSpent, LimitExceeded
 from codex_proapi.gateway.formats.openai.errors import error_type
 from codex_proapi.gateway.limits.expiring_members import RENEW_SECONDS
@@ -27,6 +28,12 @@ def a_draw(request_id: str = "req_1", **limits: int) -> LimitCharge:
     return LimitCharge(
         key_id="key_1", limits=Limits(**limits), request_id=request_id, version=0, tokens=20
     )
+
+
+def line_to(url: str) -> MultiplexedConnection:
+    line = connect_multiplexed(url, timeout=PATIENCE_SECONDS)
+    assert line is not None
+    return line
 
 
 def told(allowance: Allowance, **limits: Any) -> Any:
@@ -184,18 +191,20 @@ async def test_permits_in_doubt_wait_for_redis_and_are_bounded() -> None:
     assert repr(stream_permits) == f"<StreamPermits 0 held, {MOST_UNCERTAIN} uncertain>"
 
 
+@pytest.mark.parametrize("shared", [True, False])
 async def test_a_client_that_leaves_while_its_permit_is_given_holds_none(
-    redis_server: RedisServer, scene: Any
+    redis_server: RedisServer, scene: Any, shared: bool
 ) -> None:
     async with (
         redis_proxy(str(redis_server.socket)) as way,
         contextlib.aclosing(connect_patiently(way.url)) as client,
+        contextlib.aclosing(line_to(way.url)) as line,
     ):
         charge = a_draw(concurrent=1)
         scene.stream_permits.hold(charge)
         request = SnapshotRequest(account_ids=["acc_1"], model="m", charge=charge)
-        reader = SnapshotReader(client)
-        await reader.versions()
+        reader = SnapshotReader(client, multiplexed=line if shared else None)
+        await reader.read(SnapshotRequest(account_ids=[], model="m"))
         way.delay = 0.2
         asked = asyncio.ensure_future(reader.read(request))
         while not await scene.ends():
@@ -203,6 +212,8 @@ async def test_a_client_that_leaves_while_its_permit_is_given_holds_none(
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
+        assert charge.drawn_at
+        assert not charge.uncertain
         await scene.stream_permits.free(charge)
 
     assert await scene.ends() == {}

@@ -202,15 +202,15 @@ async def test_what_is_asked_and_answered_does_not_grow_with_the_accounts(
     async def length() -> int:
         """Bytes that the next snapshot is asked and answered with."""
         told: list[int] = []
-        run = snapshots._run
+        run = snapshots._scripts.start
 
-        async def counted(keys: Any, args: Any) -> Any:
-            reply = await run(keys, args)
+        async def counted(name: Any, keys: Any, args: Any) -> Any:
+            reply = await run(name, keys, args)
             told.append(len(repr((keys, args, reply))))
             return reply
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(snapshots, "_run", counted)
+            patch.setattr(snapshots._scripts, "start", counted)
             await snapshots.read(SnapshotRequest(model="m", affinity="f1"))
         return told[0]
 

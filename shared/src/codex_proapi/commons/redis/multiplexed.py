@@ -46,6 +46,55 @@ def executor(redis: Redis, connection: "MultiplexedConnection | None") -> Execut
     return connection.call if connection is not None else redis.execute_command
 
 
+class KeptReply(asyncio.Future[Any]):
+    """A reply that must be known: whoever is cancelled while waiting for it is so once it has come.
+
+    A second cancellation ends the wait; the reply is then discarded.
+    """
+
+    _asked = False
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Note the first cancellation, which asyncio repeats when the reply has come."""
+        if self._asked or self.done():
+            return super().cancel(msg)
+        self._asked = True
+        return False
+
+    @property
+    def came(self) -> bool:
+        """Whether there is a reply, and no error."""
+        return self.done() and not self.cancelled() and self.exception() is None
+
+    def take(self, work: "asyncio.Future[Any]") -> None:
+        """Take over the result of some work that has ended."""
+        error = None if work.cancelled() else work.exception()
+        if self.done():
+            return
+        if work.cancelled():
+            super().cancel()
+        elif error is not None:
+            self.set_exception(error)
+        else:
+            self.set_result(work.result())
+
+
+def kept_executor(
+    redis: Redis, connection: "MultiplexedConnection | None"
+) -> Callable[..., KeptReply]:
+    """What runs single commands whose replies must be known."""
+    if connection is not None:
+        return connection.call_kept
+    run: Execute = redis.execute_command
+    return lambda *command: _kept(run(*command))
+
+
+def _kept(work: Awaitable[Any]) -> KeptReply:
+    reply = KeptReply()
+    asyncio.ensure_future(work).add_done_callback(reply.take)
+    return reply
+
+
 def connect_multiplexed(
     url: str, *, timeout: float = 1.0, breaker: RedisCircuitBreaker | None = None
 ) -> "MultiplexedConnection | None":
@@ -93,6 +142,15 @@ class MultiplexedConnection:
         if end is None or end.broken or self._breaker.shut:
             return self._connected(command)
         return end.send(command)
+
+    def call_kept(self, *command: Word) -> KeptReply:
+        """Run a command whose reply must be known; raises as `call` does."""
+        end = self._end
+        if end is None or end.broken or self._breaker.shut:
+            return _kept(self._connected(command))
+        reply = KeptReply()
+        end.send(command, reply)
+        return reply
 
     async def _connected(self, command: tuple[Word, ...]) -> Any:
         """Run a command where there is no connection yet, or none may be made."""
@@ -181,9 +239,15 @@ class _End(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self._overdue = False
 
-    def send(self, command: tuple[Word, ...]) -> "asyncio.Future[Any]":
-        """Send a command; those of one turn of the event loop are written together."""
-        reply: asyncio.Future[Any] = self._loop.create_future()
+    def send(
+        self, command: tuple[Word, ...], reply: asyncio.Future[Any] | None = None
+    ) -> asyncio.Future[Any]:
+        """Send a command; those of one turn of the event loop are written together.
+
+        Its reply is given by the future that is passed, or a new one.
+        """
+        if reply is None:
+            reply = self._loop.create_future()
         if self.broken:
             reply.set_exception(ConnectionBroken("broken"))
             return reply

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import importlib.resources
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -12,7 +12,13 @@ from redis.exceptions import ConnectionError as ConnectionBroken
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from codex_proapi.commons.redis.clients import REDIS_ERRORS, mapped, text, unavailable
-from codex_proapi.commons.redis.multiplexed import Execute, MultiplexedConnection, executor
+from codex_proapi.commons.redis.multiplexed import (
+    Execute,
+    KeptReply,
+    MultiplexedConnection,
+    executor,
+    kept_executor,
+)
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 
 SAFE_ROUNDS: Final = 3
@@ -39,6 +45,7 @@ class Scripts:
         self._redis = redis
         self._package = package
         self._execute = executor(redis, connection)
+        self._keep = kept_executor(redis, connection)
         self._known: dict[str, tuple[str, str]] = {}
 
     def __repr__(self) -> str:
@@ -82,12 +89,31 @@ class Scripts:
         # The same in one step: each request runs several scripts, all of them known to the server.
         try:
             return await self._execute("EVALSHA", known[0], len(keys), *keys, *args)
-        except NoScriptError:
-            return await self._repeated(name, keys, args)
-        except (ConnectionBroken, ConnectionError):
-            return await self.run(name, keys, args)
         except REDIS_ERRORS as error:
-            raise unavailable(error) from error
+            return await self.recover(error, name, keys, args)
+
+    def start(self, name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> Awaitable[Any]:
+        """Run a script as `repeat` does, without a coroutine of its own.
+
+        The reply raises Redis' own errors, one of REDIS_ERRORS, with which `recover` goes on.
+        """
+        digest, _ = self._known.get(name) or self._load(name)
+        return self._execute("EVALSHA", digest, len(keys), *keys, *args)
+
+    def start_kept(self, name: str, keys: Sequence[str], args: Sequence[Any] = ()) -> KeptReply:
+        """The same for a script whose reply must be known."""
+        digest, _ = self._known.get(name) or self._load(name)
+        return self._keep("EVALSHA", digest, len(keys), *keys, *args)
+
+    async def recover(
+        self, error: Exception, name: str, keys: Sequence[str], args: Sequence[Any] = ()
+    ) -> Any:
+        """Go on after the first try of an idempotent script has raised one of REDIS_ERRORS."""
+        if isinstance(error, NoScriptError):
+            return await self._repeated(name, keys, args)
+        if isinstance(error, (ConnectionBroken, ConnectionError)):
+            return await self.run(name, keys, args)
+        raise unavailable(error) from error
 
     async def _repeated(
         self, name: str, keys: Sequence[str], args: Sequence[Any], *, durably: bool = False

@@ -99,36 +99,36 @@ class RedisOutage:
         if not self._redis_breaker.shut:
             began = self._redis_breaker.now()
             try:
-                snapshot = await self._read(request)
+                found: PoolSnapshot | None = await self._snapshots.read(request)
             except StoreUnavailable as error:
-                self._redis_breaker.fail(error, since=began)
-                if not self._redis_breaker.shut:
-                    raise
-            else:
+                found = await self._again(error, request, since=began)
+            if found is not None:
                 self._redis_breaker.see()
-                self._remember(snapshot, request)
-                return snapshot
+                self._remember(found, request)
+                return found
         if request.charge is not None or not self._redis_breaker.in_grace():
             raise StoreUnavailable("Redis is away.")
         return self._recall(request)
 
-    async def _read(self, request: SnapshotRequest) -> PoolSnapshot:
-        """Read from Redis, repeated once after a time-out, which a busy event loop may cause."""
-        began = self._redis_breaker.now()
-        try:
-            return await self._snapshots.read(request)
-        except StoreUnavailable as error:
-            if not is_late(error):
-                raise
-            self._redis_breaker.fail(error, since=began)
-            if self._redis_breaker.shut:
-                raise
-        began = self._redis_breaker.now()
-        try:
-            return await self._snapshots.read(request)
-        except StoreUnavailable as error:
-            self._redis_breaker.fail(error, since=began)
-            raise
+    async def _again(
+        self, error: StoreUnavailable, request: SnapshotRequest, *, since: float
+    ) -> PoolSnapshot | None:
+        """Read from Redis once more after a time-out, which a busy event loop may cause.
+
+        None if Redis is away; raises the last error if it is not.
+        """
+        breaker = self._redis_breaker
+        breaker.fail(error, since=since)
+        if is_late(error) and not breaker.shut:
+            since = breaker.now()
+            try:
+                return await self._snapshots.read(request)
+            except StoreUnavailable as latest:
+                breaker.fail(latest, since=since)
+                error = latest
+        if not breaker.shut:
+            raise error
+        return None
 
     @property
     def pool_version(self) -> str:

@@ -4,6 +4,7 @@ One script reads it atomically, advances the round robin's cursor, and makes the
 limits and fair share. `commons.balancing` selects an account from it.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
@@ -15,8 +16,8 @@ from codex_proapi.commons.accounts.cooldowns import FORMS as COOLDOWN_FORMS
 from codex_proapi.commons.accounts.model import Cooldown
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.redis import keyspace, operator_keys
-from codex_proapi.commons.redis.clients import mapped
-from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
+from codex_proapi.commons.redis.clients import REDIS_ERRORS, mapped
+from codex_proapi.commons.redis.multiplexed import KeptReply, MultiplexedConnection
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.redis.type_repair import Form, TypeRepair
 from codex_proapi.commons.runtime.errors import StoreUnavailable
@@ -146,34 +147,59 @@ class SnapshotReader:
             StoreUnavailable: Redis did not answer; no request may be admitted.
         """
         affinity, charge, fair_share = request.affinity, request.charge, request.fair_share
+        at = self._clock()
         keys = [*self._keys, keyspace.affinity(affinity or ""), *self._late_keys]
-        lifetime = 0 if affinity is None else keyspace.AFFINITY_SECONDS
         args = [
             request.model,
-            lifetime,
+            0 if affinity is None else keyspace.AFFINITY_SECONDS,
             _who_may_stay(request),
-            self._cooldowns.version(self._clock() + self._ahead),
+            self._cooldowns.version(at + self._ahead),
             fair_share.claim if fair_share else "",
             request.newest.wanted() if request.newest else "",
         ]
         if charge is not None:
-            at = self._clock()
             keys += charge.keys(at)
             args += charge.arguments(at)
+            charge.uncertain = True
+        began = time.monotonic()
         if charge is None and fair_share is None:
-            return self._snapshot(await self._run(keys, args), request)
-        return await finished(self._charged(keys, args, request))
+            asked = self._scripts.start("snapshot", keys, args)
+        else:
+            asked = self._scripts.start_kept("snapshot", keys, args)
+        try:
+            reply = await asked
+        except asyncio.CancelledError:
+            # What was charged without anybody knowing would be held until it expires.
+            if isinstance(asked, KeptReply) and asked.came:
+                self._snapshot(asked.result(), request)
+            raise
+        except REDIS_ERRORS as error:
+            return await finished(self._recovered(error, keys, args, request, began=began))
+        self._hook(time.monotonic() - began, None)
+        return self._snapshot(reply, request)
 
-    async def _charged(
-        self, keys: Sequence[str], args: Sequence[Any], request: SnapshotRequest
+    async def _recovered(
+        self,
+        error: Exception,
+        keys: Sequence[str],
+        args: Sequence[Any],
+        request: SnapshotRequest,
+        *,
+        began: float,
     ) -> PoolSnapshot:
-        """Run a script that charges, and decode its reply though the client leaves meanwhile.
-
-        What was charged without anybody knowing would be held until it expires.
-        """
-        if request.charge is not None:
-            request.charge.uncertain = True
-        return self._snapshot(await self._run(keys, args), request)
+        """Run the script again after an error, if it may help: also where a value had another type."""
+        try:
+            try:
+                reply = await self._scripts.recover(error, "snapshot", keys, args)
+            except StoreUnavailable as refused:
+                if not await self._repair.repair(refused, _forms(keys)):
+                    raise
+                reply = await self._scripts.repeat("snapshot", keys, args)
+        except StoreUnavailable as failure:
+            self._hook(time.monotonic() - began, failure)
+            raise
+        self._hook(time.monotonic() - began, None)
+        return self._snapshot(reply, request)
 
     def _snapshot(self, reply: Sequence[Any], request: SnapshotRequest) -> PoolSnapshot:
         """Decode the script's reply."""
@@ -192,8 +218,8 @@ class SnapshotReader:
             quotas,
         ) = reply
         now = seconds + micros / 1e6
-        self._ahead = now - self._clock()
         if cooling is not None:
+            self._ahead = now - self._clock()
             self._cooldowns.replace(version, cooling, now=now)
         if request.newest is not None and quotas:
             request.newest.take(quotas)
@@ -233,25 +259,6 @@ class SnapshotReader:
             return int(found[0]), int(found[1])
         accounts, keys = [await self._repair.version(name) for name in names]
         return accounts, keys
-
-    async def _run(self, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Run the script and report its duration to the hook.
-
-        Once more where the type of a value was another and is now right.
-        """
-        began = time.monotonic()
-        try:
-            try:
-                reply = await self._scripts.repeat("snapshot", keys, args)
-            except StoreUnavailable as error:
-                if not await self._repair.repair(error, _forms(keys)):
-                    raise
-                reply = await self._scripts.repeat("snapshot", keys, args)
-        except StoreUnavailable as error:
-            self._hook(time.monotonic() - began, error)
-            raise
-        self._hook(time.monotonic() - began, None)
-        return reply
 
 
 def _forms(keys: Sequence[str]) -> Mapping[str, Form]:
