@@ -34,9 +34,7 @@ async def test_an_answer_that_broke_off_unseen_is_asked_of_the_next_account() ->
     scene = Scene([a_lease("acc_a"), a_lease("acc_b")], ["yes", "yes"])
     first = await scene.dispatch()
 
-    second = await scene.dispatcher.again(
-        first, ResponseReport(), Truncated("cut"), exchange=scene.exchange
-    )
+    second = await scene.dispatcher.again(first, ResponseReport(), Truncated("cut"))
 
     assert second.lease.account.id == scene.exchange.account == "acc_b"
     assert scene.slept == []
@@ -50,15 +48,12 @@ async def test_the_only_account_is_asked_once_more_for_an_answer_that_broke_off(
     scene = Scene([a_lease("acc_a", sole=True)], ["yes", "yes"])
     committed = await scene.dispatch()
 
-    committed = await scene.dispatcher.again(
-        committed, ResponseReport(), Truncated("cut"), exchange=scene.exchange
-    )
+    committed = await scene.dispatcher.again(committed, ResponseReport(), Truncated("cut"))
     with pytest.raises(AllSpent):
         await scene.dispatcher.again(
             committed,
             a_report(SPENT),
             UpstreamRefused("x", status=429),
-            exchange=scene.exchange,
         )
 
     assert scene.slept == [RETRY_SECONDS]
@@ -72,9 +67,7 @@ async def test_answers_that_break_off_are_asked_of_three_accounts_and_no_more() 
     asked = 1
     with pytest.raises(Truncated, match="cut"):
         while asked < 10:
-            committed = await scene.dispatcher.again(
-                committed, ResponseReport(), Truncated("cut"), exchange=scene.exchange
-            )
+            committed = await scene.dispatcher.again(committed, ResponseReport(), Truncated("cut"))
             asked += 1
 
     assert asked == 3
@@ -90,7 +83,6 @@ async def test_what_nobody_would_answer_differently_is_not_asked_again() -> None
             committed,
             a_report(flagged),
             UpstreamRefused("x", status=400),
-            exchange=scene.exchange,
         )
 
     assert (caught.value.status, caught.value.code) == (400, "cyber_policy")
@@ -104,9 +96,7 @@ async def test_a_storm_of_answers_that_break_off_is_cut_short() -> None:
         pass
 
     with pytest.raises(Truncated):
-        await scene.dispatcher.again(
-            committed, ResponseReport(), Truncated("cut"), exchange=scene.exchange
-        )
+        await scene.dispatcher.again(committed, ResponseReport(), Truncated("cut"))
 
     assert len(scene.upstream.asked) == 1
 

@@ -8,10 +8,14 @@ be requested again with `Dispatcher.again`.
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from codex_proapi.commons.balancing.candidates import NoCandidate
+from codex_proapi.commons.balancing.select_account import MOST_ACCOUNTS
 from codex_proapi.gateway.accounting.ledger import Ledger
 from codex_proapi.gateway.errors import GatewayError, UpstreamFault
 from codex_proapi.gateway.exchange import turn_state
@@ -26,7 +30,6 @@ from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import (
     TURN_STATE_HEADER,
-    UpstreamRequest,
     request_id_of,
     upstream_headers,
 )
@@ -45,12 +48,13 @@ from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
 from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
 from codex_proapi.gateway.pool.lease import Lease
 from codex_proapi.gateway.pool.queueing_selector import QueueingSelector
-from codex_proapi.gateway.pool.state.pool_reader import PoolState
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 from codex_proapi.gateway.upstream.http_transport import refusal_of_fault
-from codex_proapi.gateway.upstream.request_body import encoded
+from codex_proapi.gateway.upstream.request_body import LONG_BYTES, encoded
 from codex_proapi.gateway.upstream.transport import (
     PreparedRequest,
+    RequestOwner,
+    ResponseStream,
     SilenceBudget,
     Transport,
 )
@@ -84,27 +88,20 @@ class Dispatcher:
     def __repr__(self) -> str:
         return f"<Dispatcher over {self._selector!r}>"
 
-    async def dispatch(self, dispatch_request: DispatchRequest, exchange: Exchange) -> Committed:
+    def dispatch(
+        self, dispatch_request: DispatchRequest, exchange: Exchange
+    ) -> Awaitable[Committed]:
         """Try accounts until one answer reaches the commit point; gives that answer.
 
         Raises:
             GatewayError: no account answered; the most specific error of all attempts.
         """
-        context = self.context
-        state = DispatchState(
-            dispatch_request, SilenceBudget(time.monotonic, seconds=context.silence)
-        )
-        with context.budget.exchange() as state.spending:
-            return await self._search(state, exchange, dispatch_request.state)
+        silence = SilenceBudget(time.monotonic, seconds=self.context.silence)
+        return self._until_committed(DispatchState(dispatch_request, exchange, silence))
 
-    async def again(
-        self,
-        committed: Committed,
-        report: ResponseReport,
-        error: UpstreamFault,
-        *,
-        exchange: Exchange,
-    ) -> Committed:
+    def again(
+        self, committed: Committed, report: ResponseReport, error: UpstreamFault
+    ) -> Awaitable[Committed]:
         """Request an answer again that broke off before the client received any of it.
 
         The attempts count towards the bounds of the first dispatch. The broken answer has cost
@@ -114,7 +111,6 @@ class Dispatcher:
             committed: the answer that broke off, not a final one.
             report: what its translator had observed until then.
             error: the fault that ended it.
-            exchange: the exchange, for attempt records and cancellation.
         """
         account_try, lease = committed.account_try, committed.lease
         if account_try is None:
@@ -122,12 +118,9 @@ class Dispatcher:
         committed.opening.close()
         if not lease.sole:
             account_try.changes.add(Change.NOTHING)
-        refusal = report.refusal or refusal_of_fault(error)
         account_try.state.silence.restart()  # the account has sent events since
-        with self.context.budget.exchange() as account_try.state.spending:
-            held = await self._refused(refusal, lease, account_try)
-            found = await self._ask(account_try, held, exchange)
-            return found or await self._search(account_try.state, exchange)
+        refusal = report.refusal or refusal_of_fault(error)
+        return self._until_committed(account_try.state, account_try, lease, refusal)
 
     async def broke_off(
         self, committed: Committed, report: ResponseReport | None, error: GatewayError
@@ -159,38 +152,70 @@ class Dispatcher:
             if quota is not None:
                 observer.observe_quota(account_id, quota)
 
-    async def _search(
-        self, state: DispatchState, exchange: Exchange, first: PoolState | None = None
+    async def _until_committed(
+        self,
+        state: DispatchState,
+        account_try: AccountTry | None = None,
+        lease: Lease | None = None,
+        refusal: Refusal | None = None,
     ) -> Committed:
-        """Lease accounts that were not tried yet until one commits or none is left.
+        """Attempts, one after another, until one commits: on the same account, or on another one.
 
-        The first selection uses the state `first`, if there is one.
+        Each begins with what follows the refusal of the one before, if there was one.
         """
-        lease_request = state.dispatch_request.lease_request
+        context, exchange = self.context, state.exchange
+        with context.budget.exchange() as state.spending:
+            while True:
+                if refusal is not None and account_try is not None and lease is not None:
+                    lease = await self._refused(refusal, lease, account_try)
+                if account_try is None or lease is None:
+                    lease = await self._leased(state)
+                    account_try = AccountTry(state)
+                prepared = await self._prepared(lease, account_try)
+                if exchange.interrupted:
+                    raise asyncio.CancelledError  # as after a lease
+                if not self._selector.may_begin(lease, state.lease_request):
+                    refusal = lease = None  # its owner's terms have closed it since it was leased
+                    continue
+                exchange.begin(lease)
+                began = time.monotonic()
+                answer = await self._transport.open(prepared, state.silence)
+                if not isinstance(answer, Refusal):
+                    # Owned before anything is awaited, so that settling closes it if the client leaves.
+                    exchange.commit(answer, lease.account.id, request_id_of(answer.headers))
+                    return await self._committed(answer, lease, account_try)
+                refusal = answer
+                if not refusal.status and time.monotonic() - began > context.late:
+                    refusal = msgspec.structs.replace(refusal, late=True)
+                await self._record_substitution(account_try)
+
+    async def _leased(self, state: DispatchState) -> Lease:
+        """Lease an account that was not tried yet. Raises GatewayError if there is none."""
+        lease_request = state.lease_request
         while True:
             lease: Lease | NoCandidate | None
-            if state.may_ask:
+            if state.leased_accounts < MOST_ACCOUNTS:
+                first, state.first = state.first, None
                 lease = await self._leases.lease(
                     lease_request, state.tried, state=first, patience=state.slot_patience
                 )
             else:
                 lease = await self._selector.why_none_left(lease_request, state.tried)
-            first = None
-            _check(exchange)
-            if lease is None or isinstance(lease, NoCandidate):
-                if state.take_back() or await self._waited_for(lease, state):
-                    continue
+            if state.exchange.interrupted:
+                raise asyncio.CancelledError  # redis-py loses one that arrives with a reply
+            if lease is not None and not isinstance(lease, NoCandidate):
+                break
+            if not state.take_back() and not await self._waited_for(lease, state):
                 await self._record_forbidden(state)
                 raise self._concluded(state, lease)
-            state.leased_accounts += 1
-            state.tried.add(lease.account.id)
+        state.leased_accounts += 1
+        state.tried.add(lease.account.id)
+        if self.context.shapes.known:
             state.fit_shape(lease, self.context.shapes)
-            if lease_request.tied and not lease.is_affine:
-                self._ledger.tie_tentatively(lease_request.tied, lease.account.id)
-                self._selector.note_tie(lease_request.tied, lease.account.id, tentative=True)
-            committed = await self._ask(AccountTry(state, exchange), lease, exchange)
-            if committed is not None:
-                return committed
+        if (tied := lease_request.tied) and not lease.is_affine:
+            self._ledger.tie_tentatively(tied, lease.account.id)
+            self._selector.note_tie(tied, lease.account.id, tentative=True)
+        return lease
 
     async def _waited_for(self, nobody: NoCandidate | None, state: DispatchState) -> bool:
         """Wait until the first account may be back; False if the exchange may not wait so long.
@@ -216,35 +241,6 @@ class Dispatcher:
                 model = state.dispatch_request.lease_request.model
                 await self._outcomes.record_refusal(lease, refusal, decision, model=model)
 
-    async def _ask(
-        self, account_try: AccountTry, held: Lease | None, exchange: Exchange
-    ) -> Committed | None:
-        """Send the request to one account, repeated while a change to it may help.
-
-        None if the account does not answer and another one may be tried.
-        """
-        while held is not None:
-            sent = await self._fit(account_try, held)
-            prepared = await self._prepared(sent, held, account_try, exchange)
-            _check(exchange)
-            if not self._selector.may_begin(held, account_try.state.lease_request):
-                return None  # its owner's terms have closed it since it was leased
-            exchange.begin(held)
-            account_try.begin(model=sent.meant_model, lease=held)
-            silence = account_try.state.silence
-            answer = await self.context.open(self._transport, prepared, silence)
-            if not isinstance(answer, Refusal):
-                # Owned before anything is awaited, so that settling closes it if the client disconnects.
-                exchange.commit(answer, held.account.id, request_id_of(answer.headers))
-                await self._record_substitution(account_try)
-                await self._record_forbidden(account_try.state, answered=held.account.id)
-                committed = Committed(opening=answer, lease=held, account_try=account_try)
-                self._commit(account_try.state, sent, committed)
-                return committed
-            await self._record_substitution(account_try)
-            held = await self._refused(answer, held, account_try)
-        return None
-
     async def _record_substitution(self, account_try: AccountTry) -> None:
         """Record that another model answers than was sent, if one does."""
         if (seen := account_try.substitution) is not None:
@@ -263,7 +259,7 @@ class Dispatcher:
         state = account_try.state
         model = state.dispatch_request.lease_request.model
         decision = self.context.decide(refusal, account_try, model=model)
-        account_try.exchange.refuse(refusal, decision)
+        account_try.state.exchange.refuse(refusal, decision)
         state.refusals.append((refusal, decision))
         state.note_limit(decision, now=self.context.clock())
         self.context.observe_refusal(decision, refusal, state)
@@ -323,14 +319,6 @@ class Dispatcher:
             return False
         return True
 
-    async def _fit(self, account_try: AccountTry, lease: Lease) -> UpstreamRequest:
-        """The request without encrypted items that this account cannot read."""
-        state = account_try.state
-        if Change.WITHOUT_ENCRYPTED in account_try.changes:
-            return state.request.without_encrypted()
-        fingerprint = state.dispatch_request.lease_request.fingerprint
-        return await self._ciphertexts.readable(state.request, lease, fingerprint)
-
     def _without_retry(
         self, account_try: AccountTry, refusal: Refusal, decision: RetryDecision
     ) -> GatewayError:
@@ -342,53 +330,61 @@ class Dispatcher:
         now, plan = self.context.clock(), self._selector.plan(state.dispatch_request.lease_request)
         return final_error(state.refusals, nobody, now=now, plan=plan)
 
-    def _commit(self, state: DispatchState, sent: UpstreamRequest, committed: Committed) -> None:
+    async def _committed(
+        self, answer: ResponseStream, lease: Lease, account_try: AccountTry
+    ) -> Committed:
         """Record that an account reached the commit point; ties the conversation to it."""
-        lease = committed.lease
-        self.context.egress.answered()
-        self.context.reachability.reached()
-        self.context.observer.observe_headers(lease.account.id, committed.opening.headers)
+        state, context, account = account_try.state, self.context, lease.account
+        await self._record_substitution(account_try)
+        if state.forbidden:
+            await self._record_forbidden(state, answered=account.id)
+        context.egress.answered()
+        context.reachability.reached()
+        context.observer.observe_headers(account.id, answer.headers)
         self._selector.record_probe_success(lease)
         if Change.OTHER_SHAPE in state.changes:
-            self.context.shapes.note(lease.account.kind, state.request)
+            context.shapes.note(account.kind, state.request)
         if Change.WITHOUT_TOOL_SEARCH in state.changes:
-            self.context.shapes.note_search(lease.account.kind, state.request.model)
+            context.shapes.note_search(account.kind, state.request.model)
         if fingerprint := state.lease_request.tied:
             if not lease.is_tie_stored:
-                self._ledger.tie(fingerprint, lease.account.id)
-            self._selector.note_tie(fingerprint, lease.account.id, tentative=False)
-            self._ciphertexts.moved(state.request, sent, fingerprint)
+                self._ledger.tie(fingerprint, account.id)
+            self._selector.note_tie(fingerprint, account.id, tentative=False)
+            self._ciphertexts.moved(state.request, account_try.sent, fingerprint)
+        return Committed(opening=answer, lease=lease, account_try=account_try)
 
-    async def _prepared(
-        self, request: UpstreamRequest, lease: Lease, account_try: AccountTry, exchange: Exchange
-    ) -> PreparedRequest:
-        headers = (asked := account_try.state.dispatch_request).codex_headers
+    async def _prepared(self, lease: Lease, account_try: AccountTry) -> PreparedRequest:
+        """The request as it is sent on a lease: without encrypted items that its account cannot read."""
+        state, exchange = account_try.state, account_try.state.exchange
+        asked, waits = state.dispatch_request, state.lease_request
+        if Change.WITHOUT_ENCRYPTED in account_try.changes:
+            sent = state.request.without_encrypted()
+        else:
+            sent = await self._ciphertexts.readable(state.request, lease, waits.fingerprint)
+        account_try.begin(sent, lease)
+        headers = asked.codex_headers
         token = turn_state.state_for(headers.get(TURN_STATE_HEADER, ""), lease) if headers else ""
         if headers and token:
             headers = {**headers, TURN_STATE_HEADER: token}
+        size = exchange.hold.size
         return PreparedRequest(
             upstream_headers(
                 self.context.identity,
                 lease.account,
                 credential=lease.credential,
-                request=request,
+                request=sent,
                 client_headers=headers,
                 turn_state=bool(token),
             ),
-            await encoded(request, size=exchange.hold.size),
+            sent.encode() if size < LONG_BYTES else await encoded(sent, size=size),
             new_connection=Change.NEW_CONNECTION in account_try.changes,
-            route=request.route,
-            owner=asked.owner(lease),
+            route=sent.route,
+            owner=RequestOwner(
+                account=lease.account.id,
+                key_id=waits.waiter.key_id,
+                conversation=waits.fingerprint,
+            ),
             on_head=partial(exchange.note_head, lease.account.id),
-            model=request.meant_model,
+            model=account_try.model,
             on_other_model=account_try.other_model,
         )
-
-
-def _check(exchange: Exchange) -> None:
-    """Raise CancelledError for an interrupted exchange whose cancellation a Redis call has lost.
-
-    redis-py loses a cancellation that arrives with a reply.
-    """
-    if exchange.interrupted:
-        raise asyncio.CancelledError

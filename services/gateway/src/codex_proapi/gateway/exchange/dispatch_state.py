@@ -29,11 +29,8 @@ from codex_proapi.gateway.pool.state.pool_reader import PoolState
 from codex_proapi.gateway.upstream.reachability import Reachability
 from codex_proapi.gateway.upstream.transport import (
     SILENCE_SECONDS,
-    PreparedRequest,
-    RequestOwner,
     ResponseStream,
     SilenceBudget,
-    Transport,
 )
 
 if TYPE_CHECKING:
@@ -67,15 +64,6 @@ class DispatchRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Total seconds it may wait for cooldowns and token refreshes to end."""
     codex_headers: Mapping[str, str] | None = None
     """Request headers by lower-case name if the client is Codex; None for other clients."""
-
-    def owner(self, lease: Lease) -> RequestOwner:
-        """On whose behalf the request is sent on a lease."""
-        request = self.lease_request
-        return RequestOwner(
-            account=lease.account.id,
-            key_id=request.waiter.key_id,
-            conversation=request.fingerprint,
-        )
 
     drop_substituted: bool = False
     """Whether an answer by another model than was sent is dropped, once, for another account's."""
@@ -116,8 +104,15 @@ class DispatchState:
 
     spending: Spending
 
-    def __init__(self, dispatch_request: DispatchRequest, silence: SilenceBudget) -> None:
+    def __init__(
+        self, dispatch_request: DispatchRequest, exchange: "Exchange", silence: SilenceBudget
+    ) -> None:
         self.dispatch_request = dispatch_request
+        self.exchange = exchange
+        self.lease_request = dispatch_request.lease_request
+        """What the exchange requires of an account."""
+        self.first = dispatch_request.state
+        """The state for the first selection, until that."""
         self.request = dispatch_request.request
         self.changes: set[Change] = set()
         self.removed: set[str] = set()
@@ -144,11 +139,6 @@ class DispatchState:
 
     def __repr__(self) -> str:
         return f"<DispatchState after {len(self.refusals)} refusals>"
-
-    @property
-    def lease_request(self) -> LeaseRequest:
-        """What the exchange requires of an account."""
-        return self.dispatch_request.lease_request
 
     def challenged(self) -> bool:
         """Note a challenge page; whether it says something of our address.
@@ -201,11 +191,6 @@ class DispatchState:
         self.leased_accounts = min(self.leased_accounts, MOST_ACCOUNTS - 1)
         return True
 
-    @property
-    def may_ask(self) -> bool:
-        """Whether another account may be leased in this round."""
-        return self.leased_accounts < MOST_ACCOUNTS
-
     def begin_wait(self, nobody: NoCandidate | None, *, now: float) -> float:
         """Begin to wait until the first account may be back, for another round over all accounts.
 
@@ -235,7 +220,7 @@ class DispatchState:
 
     def _may_go_on(self) -> bool:
         if self.limited_until is None:
-            return self.may_ask
+            return self.leased_accounts < MOST_ACCOUNTS
         return self._leased_before + self.leased_accounts < MOST_LEASED
 
     def _free_again(self, nobody: NoCandidate | None) -> float | None:
@@ -257,17 +242,21 @@ class Substitution(msgspec.Struct, frozen=True):
 class AccountTry:
     """The attempts of one dispatch on one account, each after the first with a change."""
 
-    def __init__(self, state: DispatchState, exchange: "Exchange") -> None:
+    def __init__(self, state: DispatchState) -> None:
         self.state = state
-        self.exchange = exchange
+        self.sent = state.request
+        """The request of the latest attempt."""
+        self.model = ""
+        """The model that is to answer it."""
         self.changes = set(state.changes)
         self.substitution: Substitution | None = None
         """Seen in the latest attempt."""
-        self._expected: tuple[str, Lease] | None = None
+        self._lease: Lease | None = None
 
-    def begin(self, *, model: str, lease: Lease) -> None:
-        """Begin an attempt: this model is sent, on this lease."""
-        self._expected = model, lease
+    def begin(self, sent: UpstreamRequest, lease: Lease) -> None:
+        """Begin an attempt: this is sent, on this lease."""
+        self.sent, self._lease = sent, lease
+        self.model = sent.meant_model
         self.substitution = None
 
     def other_model(self, answered: str) -> Refusal | None:
@@ -276,9 +265,9 @@ class AccountTry:
         None if the answer is taken: it was not asked to be dropped, one was dropped already, or
         no other account can be asked.
         """
-        if self._expected is None:
+        if (lease := self._lease) is None:
             return None
-        (sent, lease), state = self._expected, self.state
+        sent, state = self.model, self.state
         self.substitution = Substitution(lease, sent, answered)
         nobody_else = lease.sole or lease.basis is Reason.LAST
         if not state.dispatch_request.drop_substituted or state.dropped_of or nobody_else:
@@ -304,7 +293,7 @@ class AccountTry:
         """Record that no attempt follows a refusal, whatever the retry table had in mind."""
         if decision.verdict is not Verdict.GIVE_UP:
             final = msgspec.structs.replace(decision, verdict=Verdict.GIVE_UP)
-            self.exchange.refuse(refusal, final)
+            self.state.exchange.refuse(refusal, final)
 
     def __repr__(self) -> str:
         return f"<AccountTry with {len(self.changes)} changes>"
@@ -344,17 +333,6 @@ class DispatchContext(msgspec.Struct, frozen=True, kw_only=True):
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     wait: Callable[[float, Waiter], Awaitable[float]]
     """Waits so many seconds, or until an account may have come back; gives the seconds waited."""
-
-    async def open(
-        self, transport: Transport, request: PreparedRequest, silence: SilenceBudget
-    ) -> ResponseStream | Refusal:
-        """Ask once; a fault of the transport after LATE_SECONDS is a late one."""
-        began = time.monotonic()
-        answer = await transport.open(request, silence)
-        late = time.monotonic() - began > self.late
-        if late and isinstance(answer, Refusal) and not answer.status:
-            return msgspec.structs.replace(answer, late=True)
-        return answer
 
     def decide(self, refusal: Refusal, account_try: AccountTry, *, model: str) -> RetryDecision:
         """Decide what follows a refusal; a client version that is too old is logged."""

@@ -135,7 +135,7 @@ class ResponsePump:
             if report is None or translated.stream or not isinstance(error, UpstreamFault):
                 await dispatcher.broke_off(committed, report, error)
                 raise
-            following = await dispatcher.again(committed, report, error, exchange=self._exchange)
+            following = await dispatcher.again(committed, report, error)
             self.new_translator()
             return following
         finally:

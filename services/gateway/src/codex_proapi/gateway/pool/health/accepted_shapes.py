@@ -36,6 +36,8 @@ class AcceptedShapes:
     def __init__(self, clock: Callable[[], float], metrics: Metrics) -> None:
         self._clock = clock
         self._metrics = metrics
+        self.known = False
+        """Whether anything was ever noted."""
         self._known: dict[_Key, tuple[Shape, float]] = {}
         self._refused_searches: dict[tuple[str, str], float] = {}
 
@@ -54,6 +56,7 @@ class AcceptedShapes:
         if len(self._known) >= MOST_REMEMBERED:
             self._known.pop(next(iter(self._known)))
         self._known[key] = request.shape, self._clock() + REMEMBERED_SECONDS
+        self.known = True
         self._count(_REFUSED, request)
 
     def fitted(self, kind: str, request: UpstreamRequest) -> UpstreamRequest:
@@ -81,6 +84,7 @@ class AcceptedShapes:
         if len(self._refused_searches) >= MOST_REMEMBERED:
             self._refused_searches.pop(next(iter(self._refused_searches)))
         self._refused_searches[kind, model] = self._clock() + REMEMBERED_SECONDS
+        self.known = True
 
     def without_refused_search(self, kind: str, request: UpstreamRequest) -> UpstreamRequest:
         """The request with its tool search as text, if its model is known to refuse the native form."""
