@@ -126,8 +126,8 @@ def test_usage_has_a_chunk_without_choices_and_every_count() -> None:
 @pytest.mark.parametrize(
     ("around", "chunk"),
     [
-        (ENCODER.content, ChatChunk(content="x")),
-        (ENCODER.reasoning, ChatChunk(reasoning="x")),
+        (ENCODER.around("content"), ChatChunk(content="x")),
+        (ENCODER.around("reasoning_content"), ChatChunk(reasoning="x")),
         (ENCODER.around_call(CallDelta(index=2)), ChatChunk(call=CallDelta(index=2, text="x"))),
         (
             ENCODER.around_call(CallDelta(form=CUSTOM)),

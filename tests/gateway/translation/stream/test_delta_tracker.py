@@ -30,4 +30,21 @@ def test_other_parts_stay_unheard(other: Position) -> None:
     delivered.note(("msg_1", 0, 0))
 
     assert not delivered.has(other)
-    assert repr(delivered) == "<DeltaTracker 2 parts>"
+    assert repr(delivered) == "<DeltaTracker at ('msg_1', 0, 0)>"
+
+
+def test_parts_before_the_latest_stay_known() -> None:
+    delivered = DeltaTracker()
+    for position in (("msg_1", 0, 0), ("msg_1", 0, 1), ("msg_2", None, None), (None, 5, 2)):
+        delivered.note(position)
+
+    assert delivered.has(("msg_1", 9, 0))
+    assert delivered.has(("other", 0, 1))
+    assert delivered.has(("msg_2", 9, 0))
+    assert delivered.has((None, 5, 2))
+    assert not delivered.has(("msg_2", 9, 1))
+    assert not delivered.has((None, None, None))
+
+    delivered.note((None, None, None))
+    delivered.note(("msg_3", 6, 0))
+    assert delivered.has(("msg_9", 9, 9))

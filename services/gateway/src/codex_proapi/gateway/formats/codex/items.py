@@ -3,6 +3,7 @@
 Items of other types are forwarded undecoded; only their type is read.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -33,7 +34,7 @@ class Part(msgspec.Struct, frozen=True):
     annotations: Raw = NOTHING
 
 
-class MessageItem(msgspec.Struct, frozen=True):
+class MessageItem(msgspec.Struct, frozen=True, tag_field="type", tag="message"):
     """A message of the assistant."""
 
     id: str | None = None
@@ -42,7 +43,7 @@ class MessageItem(msgspec.Struct, frozen=True):
     """`commentary` for text about work in progress, `final_answer`, or empty."""
 
 
-class ReasoningItem(msgspec.Struct, frozen=True):
+class ReasoningItem(msgspec.Struct, frozen=True, tag_field="type", tag="reasoning"):
     """The model's reasoning, as far as upstream sends it."""
 
     id: str | None = None
@@ -50,7 +51,7 @@ class ReasoningItem(msgspec.Struct, frozen=True):
     content: list[Part] | None = None
 
 
-class FunctionCallItem(msgspec.Struct, frozen=True):
+class FunctionCallItem(msgspec.Struct, frozen=True, tag_field="type", tag="function_call"):
     """A call of a function tool."""
 
     name: str
@@ -61,7 +62,7 @@ class FunctionCallItem(msgspec.Struct, frozen=True):
     status: str | None = None
 
 
-class CustomCallItem(msgspec.Struct, frozen=True):
+class CustomCallItem(msgspec.Struct, frozen=True, tag_field="type", tag="custom_tool_call"):
     """A call of a custom (freeform) tool."""
 
     name: str
@@ -78,9 +79,10 @@ class OtherItem(msgspec.Struct, frozen=True):
     type: str
 
 
-OutputItem = MessageItem | ReasoningItem | FunctionCallItem | CustomCallItem | OtherItem
+KnownItem = MessageItem | ReasoningItem | FunctionCallItem | CustomCallItem
+OutputItem = KnownItem | OtherItem
 
-SHAPES: Final[dict[str, type[OutputItem]]] = {
+SHAPES: Final[dict[str, type[KnownItem]]] = {
     "message": MessageItem,
     "reasoning": ReasoningItem,
     "function_call": FunctionCallItem,
@@ -94,12 +96,17 @@ class _Head(msgspec.Struct):
 
 _read_head: Final = reader(_Head)
 _read: Final = {shape: reader(shape) for shape in SHAPES.values()}
+_read_known: Final[Callable[[bytes | Raw], KnownItem]] = msgspec.json.Decoder(KnownItem).decode
 _read_citation: Final = reader(Citation)
 _read_citations: Final = reader(list[Citation])
 
 
 def decode_item(raw: Raw) -> OutputItem:
     """The item in an `output_item` event or in a response's `output`."""
+    try:
+        return _read_known(raw)
+    except DECODE_ERRORS:
+        pass  # it is of another type, or what is wrong with it is found below
     try:
         kind = _read_head(raw).type
         if kind not in SHAPES:

@@ -42,8 +42,16 @@ class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
     """Set only in the usage chunk, which has no choice."""
 
 
+OPENING: Final = ChatChunk(role="assistant", content="")
+"""The first chunk of every answer."""
+_BEFORE: Final = b',"choices":[{"index":0,"delta":'
+_AFTER: Final = b',"logprobs":null,"finish_reason":null}]}\n\n'
+
+
 class ChunkEncoder:
     """Encodes the chunks of one answer; their common fields are encoded once."""
+
+    __slots__ = ("_head",)
 
     def __init__(self, *, completion_id: str, created: int, model: str) -> None:
         shared = {
@@ -53,17 +61,15 @@ class ChunkEncoder:
             "model": model,
         }
         self._head = b"data: " + write(shared)[:-1]
-        self._before = self._head + b',"choices":[{"index":0,"delta":'
-        self._after = b',"logprobs":null,"finish_reason":null}]}\n\n'
-        self.content = self._around("content")
-        """The bytes before and after the JSON string of a text delta."""
-        self.reasoning = self._around("reasoning_content")
-        """The same for a reasoning delta."""
+
+    def around(self, field: str) -> tuple[bytes, bytes]:
+        """The bytes before and after the JSON string of a delta of this field."""
+        return b'%b%b{"%b":' % (self._head, _BEFORE, field.encode()), b"}" + _AFTER
 
     def around_call(self, call: CallDelta) -> tuple[bytes, bytes]:
         """The bytes before and after the JSON string of a later delta of this call."""
         head, _, tail = write(call_delta(call)).rpartition(b'""')
-        return self._before + head, tail + self._after
+        return self._head + _BEFORE + head, tail + _AFTER
 
     def encode(self, chunk: ChatChunk) -> bytes:
         """Encode one chunk."""
@@ -72,12 +78,14 @@ class ChunkEncoder:
             return b'%b,"choices":[],"usage":%b}\n\n' % (self._head, usage)
         delta = write(delta_of(chunk))
         if chunk.finish_reason is None:
-            return self._before + delta + self._after
+            return self._head + _BEFORE + delta + _AFTER
         reason = write(chunk.finish_reason)
-        return b'%b%b,"logprobs":null,"finish_reason":%b}]}\n\n' % (self._before, delta, reason)
-
-    def _around(self, field: str) -> tuple[bytes, bytes]:
-        return self._before + b'{"%b":' % field.encode(), b"}" + self._after
+        return b'%b%b%b,"logprobs":null,"finish_reason":%b}]}\n\n' % (
+            self._head,
+            _BEFORE,
+            delta,
+            reason,
+        )
 
 
 def delta_of(chunk: ChatChunk) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 The states of an answer and their order are in `stream.answer_state`.
 """
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
 
 from msgspec import Raw
 
@@ -32,17 +33,15 @@ from codex_proapi.gateway.formats.codex.items import (
     CustomCallItem,
     FunctionCallItem,
     MessageItem,
-    OutputItem,
     ReasoningItem,
     citation_of,
     decode_item,
 )
-from codex_proapi.gateway.formats.openai.chat_chunks import CallDelta, ChatChunk
+from codex_proapi.gateway.formats.openai.chat_chunks import OPENING, CallDelta, ChatChunk
 from codex_proapi.gateway.translation.chat.options import ChatOptions
 from codex_proapi.gateway.translation.chat.text import RAW, SUMMARY, ChatText
 from codex_proapi.gateway.translation.chat.tool_calls import ChatToolCalls
 from codex_proapi.gateway.translation.stream.answer_state import (
-    AnswerState,
     AnswerStream,
     StopMet,
     part_position,
@@ -58,6 +57,8 @@ FINISH_REASONS: Final = {"content_filter": "content_filter"}
 class ChatStream(AnswerStream[ChatChunk]):
     """Translates the events of one answer for a chat client."""
 
+    __slots__ = ("_fallback_id", "_options", "calls", "text", "tokens")
+
     def __init__(self, options: ChatOptions, *, fallback_id: str = "") -> None:
         """Create the state of an answer; ids of calls without one are derived from `fallback_id`."""
         super().__init__()
@@ -68,93 +69,119 @@ class ChatStream(AnswerStream[ChatChunk]):
             refusal_as_refusal=options.refusal_as_refusal,
             structured=options.structured,
         )
-        as_function = options.custom_as_function
-        self.calls = ChatToolCalls(
-            rename=lambda name: options.tool_names.get(name, name),
-            custom_tools=frozenset() if as_function else options.custom_tools,
-            legacy=options.legacy_functions,
-            fallback_id=fallback_id,
-        )
+        self.calls: ChatToolCalls | None = None
+        """The calls; None while there is none."""
         self._options = options
+        self._fallback_id = fallback_id
 
     def _opening(self) -> list[ChatChunk]:
-        return [ChatChunk(role="assistant", content="")]
+        return [OPENING]
 
-    def _content(self, event: UpstreamEvent) -> list[ChatChunk]:
-        match event:
-            case ItemAdded(item=raw, output_index=output_index):
-                chunks = self._item_added(decode_item(raw), output_index)
-            case ItemDone(item=raw, output_index=output_index):
-                chunks = self._item_done(decode_item(raw), output_index)
-            case ArgumentsDelta() | ArgumentsDone() | InputDelta() | InputDone():
-                chunks = self._call(event)
-            case _:
-                chunks = self._text_chunks(event)
-        return chunks + self._cut()
+    def _text_delta(self, event: TextDelta) -> list[ChatChunk]:
+        return self._cut(self.text.text_delta(event.delta, part_position(event)))
 
-    def _text_chunks(self, event: UpstreamEvent) -> list[ChatChunk]:
-        text = self.text
-        match event:
-            case TextDelta(delta=delta):
-                return text.text_delta(delta, part_position(event))
-            case TextDone(text=whole):
-                return text.text_done(whole, part_position(event))
-            case RefusalDelta(delta=delta):
-                return text.refusal_delta(delta, part_position(event))
-            case RefusalDone(refusal=whole):
-                return text.refusal_done(whole, part_position(event))
-            case ReasoningDelta(delta=delta):
-                return text.reasoning_delta(delta, summary_position(event), SUMMARY)
-            case ReasoningDone(text=whole):
-                return text.reasoning_done(whole, summary_position(event), SUMMARY)
-            case RawReasoningDelta(delta=delta):
-                return text.reasoning_delta(delta, part_position(event), RAW)
-            case RawReasoningDone(text=whole):
-                return text.reasoning_done(whole, part_position(event), RAW)
-            case AnnotationAdded(annotation=raw):
-                text.cite(citation_of(raw))
-            case _:
-                pass
+    def _text_done(self, event: TextDone) -> list[ChatChunk]:
+        return self._cut(self.text.text_done(event.text, part_position(event)))
+
+    def _refusal_delta(self, event: RefusalDelta) -> list[ChatChunk]:
+        return self._cut(self.text.refusal_delta(event.delta, part_position(event)))
+
+    def _refusal_done(self, event: RefusalDone) -> list[ChatChunk]:
+        return self._cut(self.text.refusal_done(event.refusal, part_position(event)))
+
+    def _reasoning_delta(self, event: ReasoningDelta) -> list[ChatChunk]:
+        return self.text.reasoning_delta(event.delta, summary_position(event), SUMMARY)
+
+    def _reasoning_done(self, event: ReasoningDone) -> list[ChatChunk]:
+        return self.text.reasoning_done(event.text, summary_position(event), SUMMARY)
+
+    def _raw_reasoning_delta(self, event: RawReasoningDelta) -> list[ChatChunk]:
+        return self.text.reasoning_delta(event.delta, part_position(event), RAW)
+
+    def _raw_reasoning_done(self, event: RawReasoningDone) -> list[ChatChunk]:
+        return self.text.reasoning_done(event.text, part_position(event), RAW)
+
+    def _annotation(self, event: AnnotationAdded) -> list[ChatChunk]:
+        self.text.cite(citation_of(event.annotation))
         return []
 
-    def _call(
-        self, event: ArgumentsDelta | ArgumentsDone | InputDelta | InputDone
-    ) -> list[ChatChunk]:
-        item_id, output_index = event.item_id, event.output_index
-        if isinstance(event, ArgumentsDelta | InputDelta):
-            return self._call_chunks(self.calls.text(event.delta, item_id, output_index))
-        text = event.arguments if isinstance(event, ArgumentsDone) else event.input
-        return self._call_chunks(self.calls.end(text, item_id, output_index))
+    def _call_delta(self, event: ArgumentsDelta | InputDelta) -> list[ChatChunk]:
+        calls = self._begun_calls()
+        return self._call_chunks(calls.text(event.delta, event.item_id, event.output_index))
 
-    def _item_added(self, item: OutputItem, output_index: int | None) -> list[ChatChunk]:
-        if isinstance(item, FunctionCallItem | CustomCallItem):
-            return self._call_chunks(self.calls.add(item, output_index))
+    def _arguments_done(self, event: ArgumentsDone) -> list[ChatChunk]:
+        calls = self._begun_calls()
+        return self._call_chunks(calls.end(event.arguments, event.item_id, event.output_index))
+
+    def _input_done(self, event: InputDone) -> list[ChatChunk]:
+        calls = self._begun_calls()
+        return self._call_chunks(calls.end(event.input, event.item_id, event.output_index))
+
+    def _item_added(self, event: ItemAdded) -> list[ChatChunk]:
+        item = decode_item(event.item)
         if isinstance(item, MessageItem):
-            self.text.message_added(item, output_index)
+            self.text.message_added(item, event.output_index)
+        elif isinstance(item, FunctionCallItem | CustomCallItem):
+            return self._call_chunks(self._begun_calls().add(item, event.output_index))
         return []
 
-    def _item_done(self, item: OutputItem, output_index: int | None) -> list[ChatChunk]:
-        match item:
-            case MessageItem():
+    def _item_done(self, event: ItemDone) -> list[ChatChunk]:
+        self._items_done = True
+        return self._cut(self._whole_item(event.item, event.output_index))
+
+    _takes: ClassVar[Mapping[type[UpstreamEvent], Callable[[Any, Any], list[ChatChunk]]]] = {
+        ItemAdded: _item_added,
+        ItemDone: _item_done,
+        TextDelta: _text_delta,
+        TextDone: _text_done,
+        AnnotationAdded: _annotation,
+        RefusalDelta: _refusal_delta,
+        RefusalDone: _refusal_done,
+        ReasoningDelta: _reasoning_delta,
+        ReasoningDone: _reasoning_done,
+        RawReasoningDelta: _raw_reasoning_delta,
+        RawReasoningDone: _raw_reasoning_done,
+        ArgumentsDelta: _call_delta,
+        ArgumentsDone: _arguments_done,
+        InputDelta: _call_delta,
+        InputDone: _input_done,
+    }
+
+    def _whole_item(self, raw: Raw, output_index: int | None) -> list[ChatChunk]:
+        match decode_item(raw):
+            case MessageItem() as item:
                 return self.text.message_item(item, output_index)
-            case ReasoningItem():
+            case ReasoningItem() as item:
                 return self.text.reasoning_item(item, output_index)
-            case FunctionCallItem() | CustomCallItem():
-                return self._call_chunks(self.calls.done(item, output_index))
+            case FunctionCallItem() | CustomCallItem() as item:
+                return self._call_chunks(self._begun_calls().done(item, output_index))
             case _:
                 return []
+
+    def _begun_calls(self) -> ChatToolCalls:
+        """The calls, at the first event about one."""
+        if self.calls is None:
+            options = self._options
+            custom = frozenset[str]() if options.custom_as_function else options.custom_tools
+            self.calls = ChatToolCalls(
+                rename=lambda name: options.tool_names.get(name, name),
+                custom_tools=custom,
+                legacy=options.legacy_functions,
+                fallback_id=self._fallback_id,
+            )
+        return self.calls
 
     def _call_chunks(self, deltas: list[CallDelta]) -> list[ChatChunk]:
         """Calls as chunks, after the text held back before them."""
         held = self.text.flush() if deltas else []
         return held + [ChatChunk(call=delta) for delta in deltas]
 
-    def _cut(self) -> list[ChatChunk]:
-        """End the text at a stop sequence."""
-        if self.state is not AnswerState.OPEN or not self.text.stopped:
-            return []
+    def _cut(self, chunks: list[ChatChunk]) -> list[ChatChunk]:
+        """End the text behind these chunks if they have reached a stop sequence."""
+        if not self.text.stopped:
+            return chunks
         self._move(StopMet)
-        return [*self._cited(), ChatChunk(finish_reason=self._reason("stop"))]
+        return [*chunks, *self._cited(), ChatChunk(finish_reason=self._reason("stop"))]
 
     def _ending(
         self, event: ResponseCompleted | ResponseIncomplete, *, cut: bool
@@ -164,20 +191,26 @@ class ChatStream(AnswerStream[ChatChunk]):
         if cut:
             return usage
         complete = isinstance(event, ResponseCompleted)
-        chunks = self._whole_items(self._missing_items(event.response))
+        chunks: list[ChatChunk] = []
+        if not self._items_done:
+            for index, raw in enumerate(self._missing_items(event.response)):
+                chunks += self._whole_item(raw, index)
         chunks += self.text.close()
-        chunks += self._call_chunks(self.calls.close(complete=complete))
-        if complete and not self.text.any_text and not self.calls.any_whole:
+        calls = self.calls
+        if calls is not None:
+            chunks += self._call_chunks(calls.close(complete=complete))
+        if complete and not self.text.any_text and not (calls is not None and calls.any_whole):
             raise self._empty()
-        reason = self._reason("stop")
+        reason = "stop"
         if not complete and not self.text.stopped:
-            short = FINISH_REASONS.get(incomplete_reason(event.response), "length")
-            reason = self._reason(short)
-        return [*chunks, *self._cited(), ChatChunk(finish_reason=reason), *usage]
+            reason = FINISH_REASONS.get(incomplete_reason(event.response), "length")
+        chunks += self._cited()
+        return [*chunks, ChatChunk(finish_reason=self._reason(reason)), *usage]
 
     def _reason(self, otherwise: str) -> str:
         """The finish reason: `tool_calls` for complete calls, unless one was cut, as it must not run."""
-        if not self.calls.any_whole or self.calls.any_half:
+        calls = self.calls
+        if calls is None or not calls.any_whole or calls.any_half:
             return otherwise
         return "function_call" if self._options.legacy_functions else "tool_calls"
 
@@ -185,9 +218,3 @@ class ChatStream(AnswerStream[ChatChunk]):
         """All citations in one chunk: the Python SDK cannot merge a second list of them."""
         citations = tuple(self.text.citations)
         return [ChatChunk(citations=citations)] if citations else []
-
-    def _whole_items(self, items: list[Raw]) -> list[ChatChunk]:
-        """Chunks of the items of the finished response that no event has brought."""
-        return [
-            chunk for i, raw in enumerate(items) for chunk in self._item_done(decode_item(raw), i)
-        ]

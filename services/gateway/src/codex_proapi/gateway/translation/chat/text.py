@@ -23,11 +23,19 @@ RAW: Final = "raw"
 class ChatText:
     """The text of one answer."""
 
+    __slots__ = (
+        *("_boundaries", "_cutter", "_held", "_reasoning", "_reasoning_kind", "_reasoning_part"),
+        *("_refusal", "_refusal_as_refusal", "_structured", "_text", "any_text", "citations"),
+        *("reasoning_position", "stopped", "text_position"),
+    )
+
     def __init__(
         self, *, stop: tuple[str, ...], refusal_as_refusal: bool, structured: bool = False
     ) -> None:
         self.any_text = False
         """Whether there was any text or refusal."""
+        self.stopped = False
+        """Whether the text was cut at a stop sequence."""
         self.text_position: tuple[int | None, int | None] | None = None
         """Output and content index whose next text delta can take the fast path; None for none."""
         self.reasoning_position: tuple[int | None, int | None] | None = None
@@ -36,8 +44,9 @@ class ChatText:
         self._cutter = StopCutter(stop) if any(stop) else None
         self._refusal_as_refusal = refusal_as_refusal
         self._structured = structured
-        self._messages = MessageBoundaries()
-        self._held: list[str] = []
+        self._boundaries = MessageBoundaries()
+        self._held = ""
+        """Commentary held back."""
         self._text = DeltaTracker()
         self._refusal = DeltaTracker()
         self._reasoning = DeltaTracker()
@@ -47,22 +56,17 @@ class ChatText:
     def __repr__(self) -> str:
         return f"<ChatText {'some text' if self.any_text else 'no text'}>"
 
-    @property
-    def stopped(self) -> bool:
-        """Whether the text was cut at a stop sequence."""
-        return self._cutter is not None and self._cutter.found
-
     def message_added(self, item: MessageItem, output_index: int | None) -> None:
         """Remember a message that is commentary."""
-        self._messages.added(item, output_index)
+        self._boundaries.added(item, output_index)
 
     def text_delta(self, delta: str, position: Position) -> list[ChatChunk]:
         """Translate a delta of text. Commentary before a structured answer is held back."""
         if not delta:
             return []
         self._text.note(position)
-        if self._structured and self._messages.is_commentary(position):
-            self._held.append(self._messages.separator(position, begun=bool(self._held)) + delta)
+        if self._structured and self._boundaries.is_commentary(position):
+            self._held += self._boundaries.separator(position, begun=bool(self._held)) + delta
             return []
         if self._cutter is None and position[1] is not None:
             self.text_position = position[1:]
@@ -118,7 +122,8 @@ class ChatText:
                 chunks += self.text_done(part.text, position)
             if part.refusal:
                 chunks += self.refusal_done(part.refusal, position)
-            self.cite(citations_of(part.annotations))
+            if part.annotations:
+                self.cite(citations_of(part.annotations))
         return chunks
 
     def reasoning_item(self, item: ReasoningItem, output_index: int | None) -> list[ChatChunk]:
@@ -144,16 +149,17 @@ class ChatText:
 
     def close(self) -> list[ChatChunk]:
         """Return the text held back, at the end; commentary is content if no text followed it."""
-        held, self._held = "".join(self._held), []
+        held, self._held = self._held, ""
         if not held or self.any_text:
             return self.flush()
         return self._content(held, (None, None, None)) + self.flush()
 
     def _content(self, text: str, position: Position) -> list[ChatChunk]:
-        chunks = [ChatChunk(reasoning="".join(self._held))] if self._held else []
-        self._held = []
-        text = self._messages.separator(position, begun=self.any_text) + text
+        chunks = [ChatChunk(reasoning=self._held)] if self._held else []
+        self._held = ""
+        text = self._boundaries.separator(position, begun=self.any_text) + text
         self.any_text = True
         if self._cutter is not None:
             text = self._cutter.feed(text)
+            self.stopped = self._cutter.found
         return [*chunks, ChatChunk(content=text)] if text else chunks

@@ -31,13 +31,17 @@ if TYPE_CHECKING:
 class ChatAnswer(AnswerTranslator[ChatChunk]):
     """Base of the translator and the aggregator: one answer as chat chunks."""
 
+    _stream: ChatStream
+
     def __init__(self, options: ChatOptions, *, completion_id: str) -> None:
         super().__init__()
-        self._stream: ChatStream = ChatStream(options, fallback_id=completion_id)
+        self._stream = ChatStream(options, fallback_id=completion_id)
 
 
 class ChatTranslator(ChatAnswer):
     """Translates one streamed answer for a chat client."""
+
+    _terminator = DONE
 
     def __init__(
         self, options: ChatOptions, *, completion_id: str, created: int, model: str
@@ -52,8 +56,6 @@ class ChatTranslator(ChatAnswer):
         """
         super().__init__(options, completion_id=completion_id)
         self._encoder = ChunkEncoder(completion_id=completion_id, created=created, model=model)
-        self._text_around = self._encoder.content
-        self._reasoning_around = self._encoder.reasoning
         self._call: Call | None = None
         self._call_around = (b"", b"")
 
@@ -73,24 +75,21 @@ class ChatTranslator(ChatAnswer):
     }
 
     def _write(self, chunks: list[ChatChunk]) -> bytes:
-        self._remember()
-        return b"".join([self._encoder.encode(chunk) for chunk in chunks])
-
-    def _terminator(self) -> bytes:
-        return DONE
+        """The chunks as bytes; notes which deltas can take the fast path from here."""
+        text, calls, encoder = self._stream.text, self._stream.calls, self._encoder
+        self._text_position = text.text_position
+        if text.text_position is not None and not self._text_around[0]:
+            self._text_around = encoder.around("content")
+        self._reasoning_position = text.reasoning_position
+        if text.reasoning_position is not None and not self._reasoning_around[0]:
+            self._reasoning_around = encoder.around("reasoning_content")
+        if calls is not None and calls.current is not self._call:
+            self._call = call = calls.current
+            if call is not None:
+                self._call_around = encoder.around_call(CallDelta(index=call.index, form=call.form))
+        return b"".join([encoder.encode(chunk) for chunk in chunks])
 
     def _error(self, error: GatewayError) -> bytes:
         """An error event, without `[DONE]`; an answer that a stop string has cut is whole all the same."""
         cut = self._stream.state is AnswerState.CUT
         return DONE if cut else chat_error_event(error)
-
-    def _remember(self) -> None:
-        """Note which deltas can take the fast path."""
-        text = self._stream.text
-        self._text_position = text.text_position
-        self._reasoning_position = text.reasoning_position
-        call = self._stream.calls.current
-        if call is not self._call and call is not None:
-            delta = CallDelta(index=call.index, form=call.form)
-            self._call_around = self._encoder.around_call(delta)
-        self._call = call

@@ -21,6 +21,8 @@ from codex_proapi.gateway.translation.stream.event_translator import FastHandler
 class CompletionTranslator(ChatAnswer):
     """One streamed answer on its way to a completions client."""
 
+    _terminator = DONE
+
     def __init__(
         self, options: CompletionOptions, *, completion_id: str, created: int, model: str
     ) -> None:
@@ -41,9 +43,6 @@ class CompletionTranslator(ChatAnswer):
             chunks = [ChatChunk(content=self._echo), *chunks]
             self._echo = ""
         return b"".join([self._encoder.encode(chunk) for chunk in chunks])
-
-    def _terminator(self) -> bytes:
-        return DONE
 
     def _error(self, error: GatewayError) -> bytes:
         """An error event, without `[DONE]`; an answer that a stop string has cut is whole all the same."""

@@ -5,7 +5,8 @@ of state is in TRANSITIONS. No clock, no ids, no I/O: they are arguments.
 """
 
 import enum
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -99,9 +100,15 @@ _read_output: Final = reader(_Output)
 class AnswerStream(Generic[Piece]):
     """Base of the answers: translates upstream's events into pieces of the client's stream.
 
-    A dialect implements `_opening`, `_content`, `_ending` and, if something is left to write after a
+    A dialect implements `_takes`, `_opening`, `_ending` and, if something is left to write after a
     stop sequence, `_rest`.
     """
+
+    __slots__ = ("_items_done", "state")
+
+    _takes: ClassVar[Mapping[type[UpstreamEvent], Callable[[Any, Any], list[Any]]]]
+    """What gives the pieces for an event with content, by its type; for others there are none. It
+    applies `StopMet` at a stop sequence."""
 
     def __init__(self) -> None:
         self.state = AnswerState.WAITING
@@ -119,24 +126,22 @@ class AnswerStream(Generic[Piece]):
             Truncated: The answer ended within a call that was begun for the client.
         """
         before = self.state
-        after = TRANSITIONS[before].get(type(event))
+        kind = type(event)
+        after = TRANSITIONS[before].get(kind)
         if after is None:
             return []
         self.state = after
-        begins = before is AnswerState.WAITING and after is not AnswerState.FAILED
-        opening = self._opening() if begins else []
+        opening = self._opening() if before is AnswerState.WAITING else []
+        if after is AnswerState.OPEN:
+            take = self._takes.get(kind)
+            return opening if take is None else opening + take(self, event)
         match event:
             case ResponseCompleted() | ResponseIncomplete():
                 return opening + self._ending(event, cut=before is AnswerState.CUT)
-            case ResponseFailed() | UpstreamErrorEvent():
-                if after is AnswerState.FAILED:
-                    raise public_error(refusal_of_event(event))
-                return self._rest()
-            case ItemDone():
-                self._items_done = True
+            case ResponseFailed() | UpstreamErrorEvent() if after is AnswerState.FAILED:
+                raise public_error(refusal_of_event(event))
             case _:
-                pass
-        return opening + self._content(event)
+                return self._rest()
 
     def finish(self) -> list[Piece]:
         """Return the last pieces, when upstream has closed. Raises `Truncated` if incomplete."""
@@ -148,10 +153,6 @@ class AnswerStream(Generic[Piece]):
 
     def _opening(self) -> list[Piece]:
         """The first pieces."""
-        raise NotImplementedError
-
-    def _content(self, event: UpstreamEvent) -> list[Piece]:
-        """The pieces for an event with content; applies `StopMet` at a stop sequence."""
         raise NotImplementedError
 
     def _ending(self, event: ResponseCompleted | ResponseIncomplete, *, cut: bool) -> list[Piece]:
@@ -172,9 +173,7 @@ class AnswerStream(Generic[Piece]):
         return EmptyAnswer("The backend's answer was empty: neither text nor a call.")
 
     def _missing_items(self, response: Raw) -> list[Raw]:
-        """The items of the finished response, if no event has brought any."""
-        if self._items_done:
-            return []
+        """The items of the finished response; only where no event has brought any."""
         try:
             return _read_output(response or b"{}").output or []
         except DECODE_ERRORS:

@@ -4,7 +4,7 @@ Deltas, which are nearly all of a stream, take a fast path: their JSON string is
 that were encoded once. It is taken only if the `AnswerStream` would return the same piece.
 """
 
-from typing import Final, Generic
+from typing import ClassVar, Final, Generic
 
 import msgspec
 from msgspec import Raw
@@ -97,6 +97,8 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
     """
 
     _stream: AnswerStream[Piece]
+    _terminator: ClassVar[bytes] = b""
+    """The bytes after the last piece."""
     _text_position: IndexPair | None = None
     """Where the next text delta must be to be copied; None for nowhere."""
     _text_around = (b"", b"")
@@ -137,11 +139,12 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
         return f"<{type(self).__name__} {self._stream.state.value}>"
 
     def _translate(self, event: UpstreamEvent, _: bytes, __: bytes) -> bytes:
-        was_cut = self._stream.state is AnswerState.CUT
-        written = self._write(self._stream.feed(event))
-        if self._stream.state is not AnswerState.FINISHED:
-            return written
-        return written + self._end(cut=was_cut)
+        stream = self._stream
+        before = stream.state
+        written = self._write(stream.feed(event))
+        if stream.state is AnswerState.FINISHED:
+            written += self._end(cut=before is AnswerState.CUT)
+        return written
 
     def _close(self) -> bytes:
         return self._write(self._stream.finish()) + self._end(cut=True)
@@ -152,12 +155,8 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
             # The client has its whole text: how upstream ended is irrelevant.
             self.report.ending = Ending.WHOLE
             self.report.code = ""
-        return self._terminator()
+        return self._terminator
 
     def _write(self, pieces: list[Piece]) -> bytes:
         """Return pieces as the client's bytes."""
         raise NotImplementedError
-
-    def _terminator(self) -> bytes:
-        """Return the bytes after the last piece."""
-        return b""

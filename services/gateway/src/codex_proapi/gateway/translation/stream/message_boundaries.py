@@ -6,6 +6,8 @@ know where to separate them, and what must not stand in a structured answer.
 
 from typing import Final
 
+import msgspec
+
 from codex_proapi.gateway.formats.codex.items import MessageItem
 from codex_proapi.gateway.translation.stream.delta_tracker import Position
 
@@ -17,34 +19,35 @@ COMMENTARY: Final = "commentary"
 NONE: Final[frozenset[str | int]] = frozenset()
 
 
-class MessageBoundaries:
+class MessageBoundaries(msgspec.Struct):
     """The messages of one answer."""
 
-    def __init__(self) -> None:
-        self._commentary: frozenset[str | int] = NONE
-        self._last: tuple[str | None, int | None] = (None, None)
+    last: tuple[str | None, int | None] = (None, None)
+    """Item id and output index of the latest message."""
+    commentary: frozenset[str | int] = NONE
+    """The same of those that are commentary."""
 
     def __repr__(self) -> str:
-        return f"<MessageBoundaries at {self._last}>"
+        return f"<MessageBoundaries at {self.last}>"
 
     def added(self, item: MessageItem, output_index: int | None) -> None:
         """Remember a message that is commentary."""
         if item.phase == COMMENTARY:
             names = (each for each in (item.id, output_index) if each is not None)
-            self._commentary = self._commentary.union(names)
+            self.commentary = self.commentary.union(names)
 
     def is_commentary(self, position: Position) -> bool:
         """Whether a delta belongs to commentary."""
-        return not self._commentary.isdisjoint(position[:2])
+        return not self.commentary.isdisjoint(position[:2])
 
     def separator(self, position: Position, *, begun: bool) -> str:
         """The separator before a delta: a blank line if it begins another message and text has `begun`."""
-        (item_id, index, _), (last_id, last_index) = position, self._last
+        (item_id, index, _), (last_id, last_index) = position, self.last
         if index is not None and last_index is not None:
             differs = index != last_index
         else:
             differs = item_id is not None and last_id is not None and item_id != last_id
-        self._last = (
+        self.last = (
             last_id if item_id is None else item_id,
             last_index if index is None else index,
         )

@@ -3,8 +3,8 @@
 The states of an answer and their order are in `stream.answer_state`.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
 
 from msgspec import Raw
 
@@ -103,51 +103,83 @@ class MessagesStream(AnswerStream[StreamEvent]):
     def _opening(self) -> list[StreamEvent]:
         return [self._start]
 
-    def _content(self, event: UpstreamEvent) -> list[StreamEvent]:
-        self._take(event)
+    def _text_delta(self, event: TextDelta) -> list[StreamEvent]:
+        self.text.piece(event.delta, part_position(event))
+        return self._written()
+
+    def _text_done(self, event: TextDone) -> list[StreamEvent]:
+        self.text.done(event.text, part_position(event))
+        return self._written()
+
+    def _refusal_delta(self, event: RefusalDelta) -> list[StreamEvent]:
+        self.text.refusal(event.delta, part_position(event))
+        return self._written()
+
+    def _refusal_done(self, event: RefusalDone) -> list[StreamEvent]:
+        self.text.refusal_done(event.refusal, part_position(event))
+        return self._written()
+
+    def _reasoning_delta(self, event: ReasoningDelta) -> list[StreamEvent]:
+        self.reasoning.piece(event.delta, summary_position(event), SUMMARY)
+        return self._written()
+
+    def _reasoning_done(self, event: ReasoningDone) -> list[StreamEvent]:
+        self.reasoning.part_done(event.text, summary_position(event), SUMMARY)
+        return self._written()
+
+    def _raw_reasoning_delta(self, event: RawReasoningDelta) -> list[StreamEvent]:
+        self.reasoning.piece(event.delta, part_position(event), RAW)
+        return self._written()
+
+    def _raw_reasoning_done(self, event: RawReasoningDone) -> list[StreamEvent]:
+        self.reasoning.part_done(event.text, part_position(event), RAW)
+        return self._written()
+
+    def _annotation(self, event: AnnotationAdded) -> list[StreamEvent]:
+        self.text.cite(citation_of(event.annotation))
+        return []
+
+    def _call_delta(self, event: ArgumentsDelta | InputDelta) -> list[StreamEvent]:
+        self.calls.piece(event.delta, event.item_id, event.output_index)
+        return self._written()
+
+    def _arguments_done(self, event: ArgumentsDone) -> list[StreamEvent]:
+        self.calls.arguments(event.arguments, event.item_id, event.output_index)
+        return self._written()
+
+    def _item_added(self, event: ItemAdded) -> list[StreamEvent]:
+        self._begin_item(event.item, event.output_index)
+        return self._written()
+
+    def _item_done(self, event: ItemDone) -> list[StreamEvent]:
+        self._items_done = True
+        self._item(event.item, event.output_index)
+        return self._written()
+
+    _takes: ClassVar[Mapping[type[UpstreamEvent], Callable[[Any, Any], list[StreamEvent]]]] = {
+        ItemAdded: _item_added,
+        ItemDone: _item_done,
+        TextDelta: _text_delta,
+        TextDone: _text_done,
+        AnnotationAdded: _annotation,
+        RefusalDelta: _refusal_delta,
+        RefusalDone: _refusal_done,
+        ReasoningDelta: _reasoning_delta,
+        ReasoningDone: _reasoning_done,
+        RawReasoningDelta: _raw_reasoning_delta,
+        RawReasoningDone: _raw_reasoning_done,
+        ArgumentsDelta: _call_delta,
+        ArgumentsDone: _arguments_done,
+        InputDelta: _call_delta,
+    }
+
+    def _written(self) -> list[StreamEvent]:
+        """What can be written now; the text ends if it has reached a stop sequence."""
         if self.text.stopped_at is not None:
             self.text.close()
             self.calls.close(complete=False)
             self._move(StopMet)
         return self.queue.take()
-
-    def _take(self, event: UpstreamEvent) -> None:
-        text, reasoning = self.text, self.reasoning
-        match event:
-            case TextDelta():
-                text.piece(event.delta, part_position(event))
-            case TextDone():
-                text.done(event.text, part_position(event))
-            case RefusalDelta():
-                text.refusal(event.delta, part_position(event))
-            case RefusalDone():
-                text.refusal_done(event.refusal, part_position(event))
-            case ReasoningDelta():
-                reasoning.piece(event.delta, summary_position(event), SUMMARY)
-            case ReasoningDone():
-                reasoning.part_done(event.text, summary_position(event), SUMMARY)
-            case RawReasoningDelta():
-                reasoning.piece(event.delta, part_position(event), RAW)
-            case RawReasoningDone():
-                reasoning.part_done(event.text, part_position(event), RAW)
-            case AnnotationAdded():
-                text.cite(citation_of(event.annotation))
-            case _:
-                self._take_item(event)
-
-    def _take_item(self, event: UpstreamEvent) -> None:
-        calls = self.calls
-        match event:
-            case ArgumentsDelta() | InputDelta():
-                calls.piece(event.delta, event.item_id, event.output_index)
-            case ArgumentsDone():
-                calls.arguments(event.arguments, event.item_id, event.output_index)
-            case ItemAdded():
-                self._begin_item(event.item, event.output_index)
-            case ItemDone():
-                self._item(event.item, event.output_index)
-            case _:
-                pass
 
     def _begin_item(self, raw: Raw, output_index: int | None) -> None:
         item = decode_item(raw)
@@ -182,8 +214,9 @@ class MessagesStream(AnswerStream[StreamEvent]):
         if cut:
             return self._last_events(tokens, "")
         complete = isinstance(event, ResponseCompleted)
-        for index, raw in enumerate(self._missing_items(event.response)):
-            self._item(raw, index)
+        if not self._items_done:
+            for index, raw in enumerate(self._missing_items(event.response)):
+                self._item(raw, index)
         self.calls.close(complete=complete)
         if not self.text.said:
             self.text.release()
