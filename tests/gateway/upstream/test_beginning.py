@@ -1,13 +1,11 @@
 """The beginning of an answer, from a source that a test moves: how it ends, and what wakes its task."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from support.clock import Clock
 
-from codex_proapi.gateway.errors import Malformed
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.translation.stream.commit_gate import Failed
 from codex_proapi.gateway.upstream.http_response import ConnectionLost
@@ -82,25 +80,37 @@ async def test_an_answer_of_another_model_may_be_refused_while_it_goes_on() -> N
     assert (failed.refusal.code, failed.goes_on) == ("dropped", True)
 
 
-@pytest.mark.parametrize("fault", [ConnectionLost, lambda text: None])
-async def test_an_end_without_a_word_is_a_fault(fault: Callable[[str], Any]) -> None:
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (ConnectionLost("it broke"), "upstream_connection_lost"),
+        (None, "upstream_stream_truncated"),
+    ],
+)
+async def test_an_end_without_a_word_is_a_refusal(fault: Exception | None, code: str) -> None:
     source = Source(CREATED)
     beginning = begun(source)
-    error = fault("the connection broke")
-    source.receiver.ended(error)
+    source.receiver.ended(fault)
 
-    if error is not None:
-        with pytest.raises(ConnectionLost):
-            await beginning.reached()
-    else:
-        failed = await beginning.reached()
-        assert isinstance(failed, Failed)
-        assert failed.refusal.code == "upstream_stream_truncated"
+    failed = await beginning.reached()
+
+    assert isinstance(failed, Failed)
+    assert (failed.refusal.status, failed.refusal.code) == (0, code)
 
 
-async def test_what_cannot_be_read_is_the_error_of_the_task_that_waits() -> None:
-    with pytest.raises(Malformed):
-        await begun(Source(b"event: response.created\ndata: {\n\n")).reached()
+async def test_what_cannot_be_read_is_a_refusal_of_an_answer_that_goes_on() -> None:
+    failed = await begun(Source(b"event: response.created\ndata: {\n\n")).reached()
+
+    assert isinstance(failed, Failed)
+    assert (failed.refusal.code, failed.goes_on) == ("upstream_malformed", True)
+
+
+async def test_a_fault_of_our_own_is_the_error_of_the_task_that_waits() -> None:
+    def broken(model: str) -> Refusal:
+        raise ValueError(model)
+
+    with pytest.raises(ValueError, match="gpt-4"):
+        await begun(Source(OTHER), model="gpt-5", on_other_model=broken).reached()
 
 
 async def test_silence_ends_it_and_every_event_begins_the_silence_anew() -> None:
@@ -112,8 +122,10 @@ async def test_silence_ends_it_and_every_event_begins_the_silence_anew() -> None
     source.receiver.received(CREATED)
 
     assert silence.deadline == first + 0.01
-    with pytest.raises(TimeoutError):
-        await beginning.reached()
+    failed = await beginning.reached()
+
+    assert isinstance(failed, Failed)
+    assert failed.refusal.code == "upstream_timeout"
     assert asyncio.get_running_loop().time() >= silence.deadline
 
 

@@ -88,7 +88,8 @@ class Beginning:
     async def reached(self) -> bytes | Failed:
         """Wait for the bytes up to the commit point, or for the refusal that comes instead.
 
-        Raises TimeoutError, ConnectionLost, or an UpstreamFault for what cannot be read.
+        Faults are refusals, too: an error that was raised holds the frames it went through, and these
+        the answer.
         """
         try:
             outcome = await self._waiter
@@ -108,6 +109,9 @@ class Beginning:
         """Take what the source has received."""
         try:
             result = self._gate.feed(data)
+        except UpstreamFault as error:
+            self.fail(error)
+            return True
         except Exception as error:  # noqa: BLE001 - it is the waiting task's
             self.end(error)
             return True
@@ -123,8 +127,15 @@ class Beginning:
 
     def ended(self, error: Exception | None) -> None:
         """Everything has come, without a word; or the connection broke, and this is why."""
-        too_early = "The backend closed its stream before it said a word."
-        self.end(error or Failed(_fault(too_early, Truncated.code)))
+        if error is not None:
+            self.fail(error)
+        else:
+            too_early = "The backend closed its stream before it said a word."
+            self.end(Failed(_fault(too_early, Truncated.code)))
+
+    def fail(self, fault: Exception) -> None:
+        """The answer has failed by a fault of the transport, or of the protocol."""
+        self.end(Failed(refusal_of_fault(fault), goes_on=True))
 
     def _expire(self) -> None:
         """The time of the last event is over, unless others have come since."""
@@ -132,7 +143,7 @@ class Beginning:
         if loop.time() < deadline:
             self._timer = loop.call_at(deadline, self._expire)
         else:
-            self.end(TimeoutError())
+            self.fail(TimeoutError())
 
 
 class HttpResponseStream(PushingStream):
@@ -277,7 +288,7 @@ def _judge_head(answer: HttpResponse, request: PreparedRequest, beginning: Begin
     if answer.status != OK:
         beginning.end(b"")
     elif "text/html" in answer.headers.get("content-type", "").lower():
-        beginning.end(Malformed("A page came instead of the backend's event stream."))
+        beginning.fail(Malformed("A page came instead of the backend's event stream."))
     elif request.on_head is not None:
         request.on_head(answer.headers)
 

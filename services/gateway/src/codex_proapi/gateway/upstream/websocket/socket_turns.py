@@ -19,7 +19,7 @@ from codex_proapi.commons.connections.pace import is_edge_refusal
 from codex_proapi.gateway.errors import UpstreamFault
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.metrics.transport_figures import TransportFigures
-from codex_proapi.gateway.policy.transport_faults import SOCKET_BROKEN, SOCKET_LOST
+from codex_proapi.gateway.policy.transport_faults import CONNECTION_LOST, SOCKET_BROKEN, SOCKET_LOST
 from codex_proapi.gateway.upstream.http_response import ConnectionLost
 from codex_proapi.gateway.upstream.http_transport import Beginning, refusal_of_fault
 from codex_proapi.gateway.upstream.transport import PreparedRequest, SilenceBudget
@@ -187,6 +187,9 @@ class SocketTurns:
             first.cancel()
         if isinstance(opened, bytes):
             return self._answered(turn, opened, incremental=bool(frame), marks=marks)
+        if opened.refusal.code == CONNECTION_LOST:
+            self._sockets.abort(turn.open_socket)
+            return self._lost(turn)
         return self._refused(turn, opened.refusal, incremental=bool(frame))
 
     def _answered(
