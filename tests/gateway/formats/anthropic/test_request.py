@@ -7,12 +7,12 @@ import pytest
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.anthropic.request import (
     message_list,
-    read_body,
     safeguard_types,
     session_of,
     stop_sequences,
     system_texts,
 )
+from codex_proapi.gateway.formats.client_body import decode_body
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from codex_proapi.gateway.formats.anthropic.request import (
     ],
 )
 def test_system(system: Any, texts: list[str]) -> None:
-    assert system_texts(read_body({"system": system})) == texts
+    assert system_texts(decode_body({"system": system})) == texts
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_system(system: Any, texts: list[str]) -> None:
 )
 def test_system_of_another_kind_is_refused(system: Any, param: str) -> None:
     with pytest.raises(BadRequest) as caught:
-        system_texts(read_body({"system": system}))
+        system_texts(decode_body({"system": system}))
 
     assert caught.value.param == param
 
@@ -40,27 +40,27 @@ def test_system_of_another_kind_is_refused(system: Any, param: str) -> None:
 @pytest.mark.parametrize("messages", [None, "hi", [], {}])
 def test_messages_are_a_list_with_something_in_it(messages: Any) -> None:
     with pytest.raises(BadRequest) as caught:
-        message_list(read_body({"messages": messages}))
+        message_list(decode_body({"messages": messages}))
 
     assert caught.value.param == "messages"
 
 
 def test_message_is_an_object() -> None:
     with pytest.raises(BadRequest) as caught:
-        message_list(read_body({"messages": [{"role": "user"}, "hi"]}))
+        message_list(decode_body({"messages": [{"role": "user"}, "hi"]}))
 
     assert caught.value.param == "messages.1"
 
 
 def test_stop_sequences() -> None:
-    assert stop_sequences(read_body({})) == ()
-    assert stop_sequences(read_body({"stop_sequences": ["a", "", "b"]})) == ("a", "b")
+    assert stop_sequences(decode_body({})) == ()
+    assert stop_sequences(decode_body({"stop_sequences": ["a", "", "b"]})) == ("a", "b")
 
 
 @pytest.mark.parametrize("wrong", ["a", [1], {"a": 1}, ["s"] * 17, ["s" * 1001]])
 def test_stop_sequences_are_strings(wrong: Any) -> None:
     with pytest.raises(BadRequest) as caught:
-        stop_sequences(read_body({"stop_sequences": wrong}))
+        stop_sequences(decode_body({"stop_sequences": wrong}))
 
     assert caught.value.param == "stop_sequences"
 
@@ -80,16 +80,16 @@ def test_stop_sequences_are_strings(wrong: Any) -> None:
     ],
 )
 def test_session_in_the_user_id(user_id: Any, session: str | None) -> None:
-    assert session_of(read_body({"metadata": {"user_id": user_id}})) == session
+    assert session_of(decode_body({"metadata": {"user_id": user_id}})) == session
 
 
 def test_session_without_metadata() -> None:
-    assert session_of(read_body({})) is None
-    assert session_of(read_body({"metadata": "x"})) is None
+    assert session_of(decode_body({})) is None
+    assert session_of(decode_body({"metadata": "x"})) is None
 
 
 def test_safeguards() -> None:
     body = {"safeguards": [{"type": "dangerous_tool_use"}, 7, {"type": 1}, {}]}
 
-    assert safeguard_types(read_body(body)) == ("dangerous_tool_use",)
-    assert safeguard_types(read_body({"safeguards": "x"})) == ()
+    assert safeguard_types(decode_body(body)) == ("dangerous_tool_use",)
+    assert safeguard_types(decode_body({"safeguards": "x"})) == ()

@@ -6,8 +6,13 @@ import pytest
 from support import askings as up
 from support.messages_bodies import asked, sent, text, tool, user
 
+from codex_proapi.commons.codex.model_catalogue import Catalogue
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.anthropic.request import safeguard_types, stop_sequences
+from codex_proapi.gateway.formats.client_body import ClientBody
+from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
+from codex_proapi.gateway.translation.messages.request import parameters
 from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
     RequestOptions,
@@ -200,3 +205,19 @@ def test_what_is_left_out_is_named_and_nothing_unknown_is_refused() -> None:
     )
 
     assert translated.dropped == ("temperature", "top_k", "something_new")
+
+
+@pytest.mark.parametrize("name", sorted(parameters.PLAIN))
+@pytest.mark.parametrize("value", [True, 7, "fast", ["x"], {"type": "enabled", "effort": "low"}])
+def test_what_every_request_may_have_changes_no_other_parameter(name: str, value: Any) -> None:
+    body, dropped = ClientBody(values={name: value}), Dropped()
+    resolved = Catalogue.built_in().resolve("gpt-5.5")
+
+    parameters.note_dropped(body, dropped)
+    assert dropped.names == ()
+    assert parameters.read_thinking(body) == parameters.NO_THINKING
+    assert parameters.parallel_of(body) is None
+    assert parameters.text_of(body) == {}
+    assert parameters.tier_of(body, resolved, dropped) is None
+    assert stop_sequences(body) == ()
+    assert safeguard_types(body) == ()

@@ -5,12 +5,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_proapi.gateway.formats.anthropic.request import read_body
+from codex_proapi.gateway.formats.client_body import decode_body
 from codex_proapi.gateway.translation.messages.request.token_count import count_tokens
 
 
 def count(**body: Any) -> int:
-    return count_tokens(read_body(body))
+    return count_tokens(decode_body(body))
 
 
 def said(*parts: Any) -> int:

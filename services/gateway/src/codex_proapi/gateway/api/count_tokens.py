@@ -9,7 +9,8 @@ from codex_proapi.commons.http.connection.request_cycle import ClientGone
 from codex_proapi.gateway.api.dialects.messages import MESSAGES
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.exchange.serve import ExchangeService
-from codex_proapi.gateway.formats.anthropic.request import message_list, read_body
+from codex_proapi.gateway.formats.anthropic.request import message_list
+from codex_proapi.gateway.formats.client_body import decode_body
 from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of, send_response
 from codex_proapi.gateway.server.body_budget import BodyHold, check_values
 from codex_proapi.gateway.server.body_threads import work_on
@@ -57,7 +58,7 @@ def _counted(data: bytes) -> int:
     """Count a body. Raises BadRequest."""
     check_values(data)
     try:
-        body = read_body(data)
+        body = decode_body(data)
         message_list(body)
         return count_tokens(body)
     except DECODING_ERRORS:

@@ -4,13 +4,12 @@ Claude Code adds fields with every release, and does not repeat a request that w
 unknown one: nothing unknown is refused here (Anthropic's gateway guide, 2026).
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from codex_proapi.gateway.errors import BadRequest
-from codex_proapi.gateway.formats.client_body import MOST_STOP_CHARACTERS, ClientBody, decode_body
+from codex_proapi.gateway.formats.client_body import MOST_STOP_CHARACTERS, ClientBody
 
 HANDLED: Final = frozenset(
     {
@@ -33,14 +32,9 @@ _SESSION_MARK: Final = "_session_"
 """Precedes the session's id in the older form of `metadata.user_id`."""
 
 
-def read_body(body: bytes | Mapping[str, Any]) -> ClientBody:
-    """Decode a request body. Raises BadRequest if it is not a JSON object."""
-    return decode_body(body)
-
-
 def message_list(body: ClientBody) -> list[dict[str, Any]]:
     """Return `messages`. Raises BadRequest if it is missing or not a list of objects."""
-    messages = body.get("messages")
+    messages = body.values.get("messages")
     if not isinstance(messages, list) or not messages:
         raise BadRequest(
             "'messages' must be a list with at least one message",
@@ -55,7 +49,7 @@ def message_list(body: ClientBody) -> list[dict[str, Any]]:
 
 def system_texts(body: ClientBody) -> list[str]:
     """Return the texts of `system`, a string or text blocks. Raises BadRequest for anything else."""
-    system = body.get("system")
+    system = body.values.get("system")
     if system is None:
         return []
     if isinstance(system, str):

@@ -1,6 +1,7 @@
 """Translates the messages of a conversation into upstream's items, in order."""
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -37,7 +38,11 @@ from codex_proapi.gateway.translation.messages.request.tool_search import (
     loaded_text,
 )
 from codex_proapi.gateway.translation.request.context import TranslationContext
-from codex_proapi.gateway.translation.request.message_items import call_item, result_item
+from codex_proapi.gateway.translation.request.message_items import (
+    call_item,
+    result_item,
+    text_message,
+)
 from codex_proapi.gateway.translation.request.parts import (
     assistant_text,
     each_part,
@@ -48,6 +53,8 @@ from codex_proapi.gateway.translation.request.tool_results import part_as_text
 
 TOOL_ERROR: Final = "[tool error]"
 """Prefix of the result of a failed call (`is_error`), for which upstream has no field."""
+_MESSAGES: Final = frozenset({"message"})
+_kind_of_item: Final = itemgetter("type")
 _SILENT: Final = frozenset({"redacted_thinking", "container_upload"})
 """Parts of an assistant's message that are left out: they mean nothing to other models."""
 
@@ -81,6 +88,9 @@ class HistoryReader:
         """Return the conversation. Raises BadRequest."""
         items: list[Item] = []
         for index, entry in enumerate(messages):
+            if item := text_message(entry):
+                items.append(item)
+                continue
             where = f"messages.{index}"
             match entry.get("role"):
                 case "user":
@@ -93,9 +103,10 @@ class HistoryReader:
                     raise BadRequest(
                         "The role must be user, assistant or system", param=f"{where}.role"
                     )
-        whole = with_followed_reasoning(with_joined_results(items))
+        if not _MESSAGES.issuperset(map(_kind_of_item, items)):
+            items = with_followed_reasoning(with_joined_results(items))
         return History(
-            items=whole, encrypted_for=self._encrypted_for, search=Search(found=self._found)
+            items=items, encrypted_for=self._encrypted_for, search=Search(found=self._found)
         )
 
     def _user(self, content: Any, where: str) -> Iterator[Item]:

@@ -26,28 +26,29 @@ def resolve_model(name: str, catalogue: Catalogue, *, default: str | None) -> Re
     """Return the model of a name; `default` is the key's default. Raises UnknownModel."""
     name = LONG_CONTEXT.sub("", name.strip())
     try:
-        return _resolved(name, catalogue, default)
+        try:
+            return catalogue.resolve(name or default or "")
+        except ModelNotFound:
+            found = _of_anthropics_name(name.lower(), catalogue, default)
+            if found is None:
+                raise
+            return found
     except ModelNotFound as missing:
         raise UnknownModel(str(missing)) from None
 
 
-def _resolved(name: str, catalogue: Catalogue, default: str | None) -> Resolved:
-    try:
-        return catalogue.resolve(name or default or "")
-    except ModelNotFound:
-        lower = name.lower()
-        own = lower.removeprefix(ALIAS_PREFIX)
-        if own != lower:
-            with contextlib.suppress(ModelNotFound):
-                return catalogue.resolve(own)
-        family = _FAMILY.search(lower)
-        if family is not None and not _is_default(family[1], default):
-            suffixes = _SUFFIXES.search(lower)
-            words = suffixes[0] if suffixes else ""
-            return catalogue.resolve(_of_family(family[1], catalogue).slug + words)
-        if default is None:
-            raise
-        return catalogue.resolve(default)
+def _of_anthropics_name(name: str, catalogue: Catalogue, default: str | None) -> Resolved | None:
+    """The model of a name that is none of ours; None without a default. Raises ModelNotFound."""
+    own = name.removeprefix(ALIAS_PREFIX)
+    if own != name:
+        with contextlib.suppress(ModelNotFound):
+            return catalogue.resolve(own)
+    family = _FAMILY.search(name)
+    if family is not None and not _is_default(family[1], default):
+        suffixes = _SUFFIXES.search(name)
+        words = suffixes[0] if suffixes else ""
+        return catalogue.resolve(_of_family(family[1], catalogue).slug + words)
+    return None if default is None else catalogue.resolve(default)
 
 
 def is_haiku(name: str, catalogue: Catalogue) -> bool:

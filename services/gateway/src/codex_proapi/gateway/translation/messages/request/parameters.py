@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
-from codex_proapi.commons.codex.model_catalogue import EFFORTS, FAST_TIER, Model, Resolved
+from codex_proapi.commons.codex.model_catalogue import EFFORTS, FAST_TIER, Resolved
 from codex_proapi.gateway.errors import BadRequest
-from codex_proapi.gateway.formats.anthropic.request import CLIENT_NOTES, HANDLED
+from codex_proapi.gateway.formats.anthropic.request import CLIENT_NOTES, HANDLED, system_texts
 from codex_proapi.gateway.formats.client_body import ClientBody
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
 
@@ -24,6 +24,12 @@ _NAME: Final = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
 _NAME_LIMIT: Final = 64
 
 
+PLAIN: Final = frozenset(
+    {"model", "messages", "system", "tools", "stream", "max_tokens", "metadata"}
+)
+"""Fields that no function here reads but `instructions_of`: many requests have only such."""
+
+
 class Thinking(msgspec.Struct, frozen=True, kw_only=True):
     """The field `thinking`, decoded."""
 
@@ -35,14 +41,19 @@ class Thinking(msgspec.Struct, frozen=True, kw_only=True):
     """The effort of its budget; `LEAST` for `disabled`."""
 
 
+NO_THINKING: Final = Thinking()
+
+
 def read_thinking(body: ClientBody) -> Thinking:
     """Decode `thinking`; a value that cannot be read counts as absent."""
-    thinking = body.get("thinking")
-    kind = thinking.get("type") if isinstance(thinking, dict) else None
+    thinking = body.values.get("thinking")
+    if not isinstance(thinking, dict):
+        return NO_THINKING
+    kind = thinking.get("type")
     if kind == "disabled":
         return Thinking(effort=LEAST)
     if kind not in ("enabled", "adaptive", "auto"):
-        return Thinking()
+        return NO_THINKING
     return Thinking(
         wanted=True,
         summaries=thinking.get("display") != "omitted",
@@ -59,10 +70,15 @@ def reasoning_of(
     """
     reasoning: dict[str, Any] = {}
     model = resolved.model
-    asked = resolved.effort or _asked_effort(body) or thinking.effort or default
-    effort = asked or model.default_effort
+    config = body.values.get("output_config")
+    asked = config.get("effort") if isinstance(config, dict) else None
+    named = resolved.effort or (asked if asked in EFFORTS else None)
+    effort = named or thinking.effort or default or model.default_effort
+    if effort in EFFORTS:
+        quick = brief and EFFORTS.index(effort) > EFFORTS.index(LITTLE)
+        effort = model.clamp(LITTLE if quick else effort)
     if effort is not None:
-        reasoning["effort"] = _on_the_wire(effort, model, brief=brief)
+        reasoning["effort"] = effort
     if thinking.wanted and thinking.summaries:
         reasoning["summary"] = "auto"
     return reasoning
@@ -73,10 +89,10 @@ def text_of(body: ClientBody) -> dict[str, Any]:
 
     Raises BadRequest for a format of another type: the answer would be other than asked for.
     """
-    config = body.get("output_config")
+    config = body.values.get("output_config")
     form = config.get("format") if isinstance(config, dict) else None
     field = "output_format" if form is None else "output_config.format"
-    form = body.get("output_format") if form is None else form
+    form = body.values.get("output_format") if form is None else form
     if form is None:
         return {}
     if not isinstance(form, dict) or form.get("type") != "json_schema":
@@ -96,7 +112,7 @@ def text_of(body: ClientBody) -> dict[str, Any]:
 
 def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | None:
     """Return the service tier: `priority` for a fast request, if the model has it."""
-    fast = body.get("speed") == "fast" or resolved.fast
+    fast = body.values.get("speed") == "fast" or resolved.fast
     if not fast:
         return None
     if FAST_TIER in resolved.model.service_tiers:
@@ -107,7 +123,7 @@ def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | Non
 
 def parallel_of(body: ClientBody) -> bool | None:
     """Return whether the client wants parallel calls; None if it does not say."""
-    choice = body.get("tool_choice")
+    choice = body.values.get("tool_choice")
     disabled = isinstance(choice, dict) and choice.get("disable_parallel_tool_use") is True
     return False if disabled else None
 
@@ -119,7 +135,7 @@ def note_dropped(body: ClientBody, dropped: Dropped) -> None:
             dropped.add(name)
 
 
-def instructions_of(texts: list[str]) -> tuple[str, bool]:
+def instructions_of(body: ClientBody) -> tuple[str, bool]:
     """Return the system prompt, and whether it is Claude Code's.
 
     Its billing block is left out: it changes with version and agent, and everything after it would
@@ -127,7 +143,7 @@ def instructions_of(texts: list[str]) -> tuple[str, bool]:
     """
     kept: list[str] = []
     billed = False
-    for text in texts:
+    for text in system_texts(body):
         kept_text = text
         if text.startswith(BILLING_HEADER):
             billed = True
@@ -153,25 +169,10 @@ def asks_for_summary(messages: list[dict[str, Any]]) -> bool:
     return bool(texts) and texts[-1].startswith(COMPACTION_WORDS)
 
 
-def _asked_effort(body: ClientBody) -> str | None:
-    """Return `output_config.effort`; None for an unknown word."""
-    config = body.get("output_config")
-    effort = config.get("effort") if isinstance(config, dict) else None
-    return effort if effort in EFFORTS else None
-
-
 def _effort_of_budget(budget: Any) -> str | None:
     if not isinstance(budget, int | float) or isinstance(budget, bool) or budget <= 0:
         return None
     return next((effort for most, effort in BUDGETS if budget <= most), "xhigh")
-
-
-def _on_the_wire(effort: str, model: Model, *, brief: bool) -> str:
-    if effort not in EFFORTS:
-        return effort
-    if brief and EFFORTS.index(effort) > EFFORTS.index(LITTLE):
-        effort = LITTLE
-    return model.clamp(effort)
 
 
 def _is_strict(schema: Any) -> bool:

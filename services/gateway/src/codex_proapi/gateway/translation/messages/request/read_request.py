@@ -4,26 +4,24 @@ Any JSON gives a `TranslatedRequest`, or raises BadRequest or UnknownModel with 
 the argument is never changed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from codex_proapi.commons.codex.model_catalogue import Catalogue, Resolved
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.anthropic.request import (
     message_list,
-    read_body,
     safeguard_types,
     session_of,
     stop_sequences,
-    system_texts,
 )
-from codex_proapi.gateway.formats.client_body import ClientBody, ToolFields, tool_value
+from codex_proapi.gateway.formats.client_body import ClientBody, decode_body
 from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
 from codex_proapi.gateway.formats.codex.tool_search import NAME
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
 from codex_proapi.gateway.translation.messages.request import parameters
-from codex_proapi.gateway.translation.messages.request.history import HistoryReader
+from codex_proapi.gateway.translation.messages.request.history import History, HistoryReader
 from codex_proapi.gateway.translation.messages.request.model_families import resolve_model
 from codex_proapi.gateway.translation.messages.request.token_count import count_tokens
 from codex_proapi.gateway.translation.messages.request.tool_search import changes_in
@@ -56,7 +54,7 @@ def read_messages_request(
 ) -> TranslatedRequest:
     """Translate a Messages body. Raises BadRequest or UnknownModel."""
     try:
-        return _MessagesReader(read_body(body), catalogue, options, client=client).translated()
+        return _MessagesReader(decode_body(body), catalogue, options, client=client).translated()
     except DECODING_ERRORS:
         raise unreadable() from None
 
@@ -81,24 +79,59 @@ class _MessagesReader:
             self._asked_model, catalogue, default=options.default_model
         )
         self._dropped = Dropped()
+        # The fields that many bodies do not have are not looked for in them one by one.
+        self._plain = parameters.PLAIN.issuperset(body.values)
         summary = client.request_class == COMPACTION or parameters.asks_for_summary(self._messages)
         self._compacts = summary
         self._brief = summary or client.request_class == AUXILIARY
 
     def translated(self) -> TranslatedRequest:
         """Return the translation."""
-        body, resolved, dropped = self._body, self._resolved, self._dropped
-        parameters.note_dropped(body, dropped)
-        instructions, billed = parameters.instructions_of(system_texts(body))
+        body, dropped = self._body, self._dropped
+        if not self._plain:
+            parameters.note_dropped(body, dropped)
+        instructions, billed = parameters.instructions_of(body)
         changes = changes_in(self._messages)
         offered = read_offered(body, changes, dropped, silent=self._compacts)
         reading = TranslationContext(names=offered.names, dropped=dropped)
-        known = _tool_names([*body.tools, *changes.added])
-        history = HistoryReader(reading, known - changes.removed).read(self._messages)
+        known = offered.declared - changes.removed
+        history = HistoryReader(reading, known).read(self._messages)
         if not history.items:
             raise BadRequest("There is nothing to answer", param="messages")
-        thinking = parameters.read_thinking(body)
-        request = UpstreamRequest(
+        thinking = parameters.NO_THINKING if self._plain else parameters.read_thinking(body)
+        request = self._request(instructions, offered, history, thinking)
+        answer = MessagesOptions(
+            input_tokens=count_tokens(body),
+            tool_shapes=offered.shapes,
+            thinking=thinking.wanted,
+            summaries=thinking.summaries,
+            structured="format" in request.text,
+            stop=() if self._plain else stop_sequences(body),
+            safeguards=() if self._plain else safeguard_types(body),
+            claude_code=billed or self._client.is_claude_code,
+        )
+        translated = TranslatedRequest(
+            request=request,
+            asked_model=self._asked_model[:_MODEL_NAME_LENGTH] or request.model,
+            stream=body.flag("stream"),
+            answer=answer,
+            tool_names=offered.names.restored,
+            asks_faster=body.values.get("speed") == "fast",
+            dropped=dropped.names,
+            basis=self._basis(),
+        )
+        return finished(translated, history.items)
+
+    def _request(
+        self,
+        instructions: str,
+        offered: OfferedTools,
+        history: History,
+        thinking: parameters.Thinking,
+    ) -> UpstreamRequest:
+        """Return the request without its `input`."""
+        body, resolved, plain = self._body, self._resolved, self._plain
+        return UpstreamRequest(
             model=resolved.model.slug,
             shape=self._shape(offered),
             session_id="",
@@ -106,7 +139,7 @@ class _MessagesReader:
             instructions=instructions,
             tools=offered.tools.tools,
             tool_choice=offered.choice,
-            parallel_tool_calls=parameters.parallel_of(body),
+            parallel_tool_calls=None if plain else parameters.parallel_of(body),
             reasoning=parameters.reasoning_of(
                 body,
                 resolved,
@@ -114,58 +147,41 @@ class _MessagesReader:
                 default=self._options.default_effort,
                 brief=self._brief,
             ),
-            text=parameters.text_of(body),
-            service_tier=parameters.tier_of(body, resolved, dropped),
+            text={} if plain else parameters.text_of(body),
+            service_tier=(
+                parameters.tier_of(body, resolved, self._dropped)
+                if resolved.fast or not plain
+                else None
+            ),
             encrypted_for=history.encrypted_for,
             tool_search=history.search if self._searches_natively(offered) else None,
-        )
-        answer = MessagesOptions(
-            input_tokens=count_tokens(body),
-            tool_shapes=offered.shapes,
-            thinking=thinking.wanted,
-            summaries=thinking.summaries,
-            structured="format" in request.text,
-            stop=stop_sequences(body),
-            safeguards=safeguard_types(body),
-            claude_code=billed or self._client.is_claude_code,
-        )
-        return finished(
-            TranslatedRequest(
-                request=request,
-                asked_model=self._asked_model[:_MODEL_NAME_LENGTH] or request.model,
-                stream=body.flag("stream"),
-                answer=answer,
-                tool_names=offered.names.restored,
-                asks_faster=body.get("speed") == "fast",
-                dropped=dropped.names,
-                basis=self._basis(),
-            ),
-            history.items,
         )
 
     def _searches_natively(self, offered: OfferedTools) -> bool:
         """Whether the client's tool search is sent in the native form, which keeps the prefix cached."""
-        declared = any(
-            tool.type == "function" and tool.name == NAME for tool in offered.tools.tools
-        )
         structured = self._options.history_mode is HistoryMode.STRUCTURED
         able = self._resolved.model.supports_search_tool and structured
-        return able and declared and not isinstance(offered.choice, dict)
+        if not able or isinstance(offered.choice, dict):
+            return False
+        return any(tool.type == "function" and tool.name == NAME for tool in offered.tools.tools)
 
     def _shape(self, offered: OfferedTools) -> Shape:
         """Return the shape: the catalogue's, or classic for a forced tool choice or a search.
 
         If the backend refuses it, the request is repeated in the lite shape (`policy`).
         """
-        searches = offered.choice != "none" and any(
-            tool.type == WEB_SEARCH for tool in offered.tools.tools
+        tools, choice = offered.tools.tools, offered.choice
+        needs_classic = bool(tools) and (
+            forces(choice) or (choice != "none" and any(tool.type == WEB_SEARCH for tool in tools))
         )
-        lite = self._resolved.model.use_responses_lite
-        return Shape.LITE if lite and not searches and not forces(offered.choice) else Shape.CLASSIC
+        lite = self._resolved.model.use_responses_lite and not needs_classic
+        return Shape.LITE if lite else Shape.CLASSIC
 
     def _basis(self) -> Basis:
         """Name the conversation: Claude Code's session, and the sub-agent's own within it."""
-        session = self._client.session or session_of(self._body)
+        session = self._client.session
+        if not session and "metadata" in self._body.values:
+            session = session_of(self._body)
         agent = self._client.agent
         return Basis(
             key_id=self._options.key_id,
@@ -174,8 +190,3 @@ class _MessagesReader:
             lane=f"{session} {agent}" if session and agent else session,
             session=None,
         )
-
-
-def _tool_names(tools: Iterable[ToolFields]) -> frozenset[str]:
-    named = (tool_value(fields, "name") for fields in tools)
-    return frozenset(name for name in named if isinstance(name, str))

@@ -18,59 +18,43 @@ SIGNATURE_CHARACTERS: Final = 8
 FILE_CHARACTERS: Final = 30
 """Base64 characters of a file per token."""
 _UNCOUNTED: Final = frozenset({"type", "id", "tool_use_id", "cache_control", "role", "media_type"})
+_NO_TEXT: Final = ("image", "base64", "thinking")
+"""Types of parts of which not the text is counted; as a tuple, for a client's type may be anything."""
 
 
 def count_tokens(body: ClientBody) -> int:
     """Return the estimated input tokens of a body; at least 1."""
-    messages = body.get("messages")
+    messages = body.values.get("messages")
     entries = messages if isinstance(messages, list) else []
-    tools = sum(_tool_bytes(fields) for fields in body.tools)
-    counted = _Count()
-    counted.add(body.get("system"))
-    counted.add(entries)
-    around = OF_MESSAGE * len(entries) + OF_TOOL * len(body.tools)
-    return max(1, (counted.bytes + tools) // BYTES_PER_TOKEN + counted.tokens + around)
+    text = sum(map(_tool_bytes, body.tools))
+    tokens = OF_MESSAGE * len(entries) + OF_TOOL * len(body.tools)
+    waiting = [body.values.get("system"), *entries]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            text += len(each) if each.isascii() else len(each.encode(errors="surrogatepass"))
+        elif isinstance(each, list):
+            waiting += each
+        elif isinstance(each, dict):
+            if each.get("type") in _NO_TEXT and (other := _tokens_of(each)) is not None:
+                tokens += other
+                continue
+            for name, value in each.items():
+                if name not in _UNCOUNTED:
+                    waiting.append(value)
+    return max(1, text // BYTES_PER_TOKEN + tokens)
 
 
-class _Count:
-    """Counts bytes of text and tokens of other content."""
-
-    def __init__(self) -> None:
-        self.bytes = 0
-        self.tokens = 0
-
-    def add(self, value: Any) -> None:
-        waiting = [value]
-        while waiting:
-            each = waiting.pop()
-            if isinstance(each, str):
-                self.bytes += _size(each)
-            elif isinstance(each, list):
-                waiting += each
-            elif isinstance(each, dict):
-                waiting += self._fields(each)
-
-    def _fields(self, part: dict[str, Any]) -> list[Any]:
-        """Count the tokens of a part's other content; return the values with text."""
-        kind = part.get("type")
-        if kind == "image":
-            self.tokens += PICTURE_TOKENS
-            return []
-        data = part.get("data")
-        if kind == "base64" and isinstance(data, str):
-            self.tokens += len(data) // FILE_CHARACTERS
-            return []
-        if kind == "thinking":
-            # Only its signature is sent on.
-            signature = part.get("signature")
-            held = len(signature) if isinstance(signature, str) else 0
-            self.tokens += held // SIGNATURE_CHARACTERS
-            return []
-        return [value for name, value in part.items() if name not in _UNCOUNTED]
-
-
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+def _tokens_of(part: dict[str, Any]) -> int | None:
+    """The tokens of one of `_NO_TEXT`; None for base64 without data, whose text is counted."""
+    if part["type"] == "image":
+        return PICTURE_TOKENS
+    if part["type"] == "thinking":
+        # Only its signature is sent on.
+        signature = part.get("signature")
+        return len(signature) // SIGNATURE_CHARACTERS if isinstance(signature, str) else 0
+    data = part.get("data")
+    return len(data) // FILE_CHARACTERS if isinstance(data, str) else None
 
 
 def _tool_bytes(fields: dict[str, Any]) -> int:

@@ -6,7 +6,7 @@ message). Without a text in their place the model would see an empty result and 
 instructions forbid to call. Seen with Claude Code 2.1.332.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -29,11 +29,25 @@ class ToolChanges(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the tools whose last change removes them."""
 
 
+NO_CHANGES: Final = ToolChanges()
+
+
 def changes_in(messages: Iterable[dict[str, Any]]) -> ToolChanges:
     """Return the changes in the system messages of a conversation."""
+    changes: list[dict[str, Any]] = []
+    for entry in messages:
+        content = entry.get("content") if entry.get("role") == "system" else None
+        if isinstance(content, list):
+            parts = [part for part in content if isinstance(part, dict)]
+            changes += [part for part in parts if part.get("type") in (ADDITION, REMOVAL)]
+    return _sum_of(changes) if changes else NO_CHANGES
+
+
+def _sum_of(changes: list[dict[str, Any]]) -> ToolChanges:
+    """The changes as one: of each tool the last counts."""
     added: dict[str, ToolFields] = {}
     removed: dict[str, None] = {}
-    for part in _changes(messages):
+    for part in changes:
         name = changed_name(part)
         if not name:
             continue
@@ -72,11 +86,3 @@ def change_text(part: dict[str, Any], *, known: bool) -> str:
     if part["type"] == REMOVAL:
         return f"The tool {name} is no longer available: do not call it."
     return loaded_text(name, known=known)
-
-
-def _changes(messages: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for entry in messages:
-        content = entry.get("content") if entry.get("role") == "system" else None
-        for part in content if isinstance(content, list) else ():
-            if isinstance(part, dict) and part.get("type") in (ADDITION, REMOVAL):
-                yield part

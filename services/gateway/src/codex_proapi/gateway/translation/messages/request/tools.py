@@ -46,6 +46,8 @@ class OfferedTools(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the tools; extended by tools that only the history mentions."""
     shapes: dict[str, ToolShape]
     """Sent name of each function to the shape of its parameters."""
+    declared: frozenset[str]
+    """The client's names of the declared tools."""
     choice: Choice
 
 
@@ -53,6 +55,8 @@ class _ReadTools(msgspec.Struct, frozen=True, kw_only=True):
     """What a list of tools was read as; nothing of it may be changed."""
 
     declared: list[ToolFields]
+    declared_names: frozenset[str]
+    """The client's names of all of them, of those that are left out, too."""
     names: ToolNames
     tools: ToolSet
     shapes: dict[str, ToolShape]
@@ -66,19 +70,24 @@ def read_offered(
 
     What a list alone is read as is remembered: agents send the same one with every request.
     """
-    if body.tools_json and not changes.added and not changes.removed:
+    if not (body.tools or changes.added):
+        read = _NO_TOOLS
+    elif body.tools_json and not changes.added and not changes.removed:
         read = _read_again(body.tools_json)
     else:
         read = _read((*body.tools, *changes.added), changes.removed)
     for name in read.dropped:
         dropped.add(name)
     tools, names = read.tools, read.names.copy()
-    asked = body.get("tool_choice")
-    choice: Choice = "none" if silent else _choice(asked, read.declared, tools, names)
-    return OfferedTools(tools=tools, names=names, shapes=read.shapes, choice=choice)
+    choice: Choice = "none" if silent else "auto"
+    if not silent and (asked := body.values.get("tool_choice")) is not None:
+        choice = _choice(asked, read.declared, tools, names)
+    return OfferedTools(
+        tools=tools, names=names, shapes=read.shapes, declared=read.declared_names, choice=choice
+    )
 
 
-def _read(found: Iterable[ToolFields], removed: frozenset[str]) -> _ReadTools:
+def _read(found: tuple[ToolFields, ...], removed: frozenset[str]) -> _ReadTools:
     declared = [_fields(fields, f"tools.{number}") for number, fields in enumerate(found)]
     unique = list(_unique(declared, removed))
     names, dropped = ToolNames(declared_names(unique)), Dropped()
@@ -89,8 +98,14 @@ def _read(found: Iterable[ToolFields], removed: frozenset[str]) -> _ReadTools:
         for tool in tools.tools
         if isinstance(tool.definition, dict) and tool.name
     }
+    named = (tool_value(fields, "name") for fields in found)
     return _ReadTools(
-        declared=unique, names=names, tools=tools, shapes=shapes, dropped=dropped.names
+        declared=unique,
+        declared_names=frozenset(name for name in named if isinstance(name, str)),
+        names=names,
+        tools=tools,
+        shapes=shapes,
+        dropped=dropped.names,
     )
 
 
@@ -138,6 +153,9 @@ def _search_as_upstream_has(tool: Tool) -> Tool:
         return tool
     search = {"external_web_access": True, "search_content_types": ["text"], **tool.definition}
     return msgspec.structs.replace(tool, definition=search)
+
+
+_NO_TOOLS: Final = _read((), frozenset())
 
 
 def _choice(choice: Any, declared: list[ToolFields], tools: ToolSet, names: ToolNames) -> Choice:
