@@ -7,6 +7,7 @@ from typing import Any
 
 from support.free_ports import loopback_listener
 
+from codex_proapi.commons.http.connection.protocol import DirectHandler, no_direct_handler
 from codex_proapi.commons.http.limits import HttpLimits
 from codex_proapi.commons.http.server import HttpServer, configure
 from codex_proapi.gateway.api.router import fault_body
@@ -110,7 +111,12 @@ def whole_answers(data: bytes) -> int:
 
 
 def configuration(
-    app: Any, *, port: Any = 0, drain: Any = 5.0, limits: HttpLimits = HTTP_LIMITS
+    app: Any,
+    *,
+    port: Any = 0,
+    drain: Any = 5.0,
+    limits: HttpLimits = HTTP_LIMITS,
+    direct: DirectHandler = no_direct_handler,
 ) -> Any:
     return configure(
         app,
@@ -119,17 +125,23 @@ def configuration(
         drain_seconds=drain,
         limits=limits,
         fault_body=fault_body,
+        direct=direct,
     )
 
 
 @contextlib.asynccontextmanager
 async def serving(
-    *, settle: Any = 0.0, drain: Any = 5.0, limits: HttpLimits = HTTP_LIMITS, app: Any = None
+    *,
+    settle: Any = 0.0,
+    drain: Any = 5.0,
+    limits: HttpLimits = HTTP_LIMITS,
+    app: Any = None,
+    direct: DirectHandler = no_direct_handler,
 ) -> Any:
     app = app or App()
     listener = loopback_listener()
     port = listener.getsockname()[1]
-    config = configuration(app, port=port, drain=drain, limits=limits)
+    config = configuration(app, port=port, drain=drain, limits=limits, direct=direct)
     server = HttpServer(config, app, settle_seconds=settle, drain_seconds=drain)
     task = asyncio.ensure_future(server._serve([listener]))
     while not server.started:

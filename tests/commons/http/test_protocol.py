@@ -1,12 +1,16 @@
 import asyncio
 import gc
 import sys
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
+import structlog
 from support.listening import a_head, serving
 
 from codex_proapi.commons.http.connection import sweep
+from codex_proapi.commons.http.connection.request_cycle import RequestCycle
+from codex_proapi.commons.runtime.logging import TASK_FIELDS, add_task_fields
 from codex_proapi.gateway.server.http_limits import HTTP_LIMITS
 
 HEAD_BYTES, HEAD_SECONDS = HTTP_LIMITS.head_bytes, HTTP_LIMITS.head_seconds
@@ -20,6 +24,37 @@ async def test_a_request_is_served_and_the_connection_kept() -> None:
 
     assert body.count(b"HTTP/1.1 200 OK") == 2
     assert b"server:" not in body
+
+
+async def test_what_a_direct_handler_binds_is_its_requests_alone_and_its_failures_log_it() -> None:
+    bound: list[tuple[str, str]] = []
+
+    def direct(cycle: RequestCycle) -> Coroutine[Any, Any, None]:
+        before = TASK_FIELDS.get().get("path", "")
+        TASK_FIELDS.set({"path": cycle.head.path})
+        return answer(cycle, before)
+
+    async def answer(cycle: RequestCycle, before: str) -> None:
+        bound.append((before, TASK_FIELDS.get()["path"]))
+        if cycle.head.path == "/fails":
+            raise ValueError("fails")
+        cycle.start(200, [(b"content-length", b"0")])
+        cycle.end()
+
+    ask = "GET {} HTTP/1.1\r\nhost: x\r\n\r\n"
+    with structlog.testing.capture_logs([add_task_fields]) as logs:
+        async with serving(direct=direct) as scene:
+            reader, writer = await scene.connect()
+            for path in ("/one", "/two", "/fails"):
+                writer.write(ask.format(path).encode())
+                assert (await reader.readline()).startswith(b"HTTP/1.1 ")
+                await reader.readuntil(b"\r\n\r\n")
+            assert await reader.read() == b"Internal Server Error"
+            writer.close()
+
+    assert bound == [("", "/one"), ("", "/two"), ("", "/fails")]
+    [failure] = logs
+    assert (failure["event"], failure["path"]) == ("server.application_failed", "/fails")
 
 
 @pytest.mark.parametrize(
