@@ -97,20 +97,20 @@ class LogRow(NamedTuple):
 
 
 _encoder = msgspec.json.Encoder()
+_LEVELS = {
+    Ending.WHOLE: LogLevel.INFO,
+    Ending.SHORT: LogLevel.INFO,
+    Ending.ABANDONED: LogLevel.INFO,
+    Ending.REFUSED: LogLevel.WARNING,
+    Ending.BROKEN: LogLevel.ERROR,
+}
 
 
 def entry_of(record: ExchangeRecord) -> LogEntry:
     """The log entry of a settled exchange."""
-    level = {
-        Ending.WHOLE: LogLevel.INFO,
-        Ending.SHORT: LogLevel.INFO,
-        Ending.ABANDONED: LogLevel.INFO,
-        Ending.REFUSED: LogLevel.WARNING,
-        Ending.BROKEN: LogLevel.ERROR,
-    }[record.ending]
     return LogEntry(
         at=record.at,
-        level=level,
+        level=_LEVELS[record.ending],
         kind=LogKind.REQUEST,
         event="exchange.settled",
         account=record.account,
@@ -121,6 +121,11 @@ def entry_of(record: ExchangeRecord) -> LogEntry:
         code=record.code,
         exchange=msgspec.structs.replace(record, selection_inputs=()),
     )
+
+
+def encode_exchange(record: ExchangeRecord) -> bytes:
+    """The log entry of a settled exchange as it is kept."""
+    return _encoder.encode(entry_of(record))
 
 
 def encode_entry(entry: LogEntry) -> str:

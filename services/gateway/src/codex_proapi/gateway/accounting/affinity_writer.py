@@ -24,14 +24,14 @@ class AffinityWriter:
     def __repr__(self) -> str:
         return "<AffinityWriter>"
 
-    async def tie(self, accounts: dict[str, str]) -> None:
+    async def tie(self, fingerprints: dict[str, str]) -> None:
         """Tie conversations (by fingerprint) to accounts that have answered. Raises StoreUnavailable."""
-        keys = list(map(keyspace.affinity, accounts))
-        args = [keyspace.AFFINITY_SECONDS, "", *accounts.values()]
+        keys = list(map(keyspace.affinity, fingerprints))
+        args = [keyspace.AFFINITY_SECONDS, "", *fingerprints.values()]
         await self._scripts.repeat("tie_conversations", keys, args)
 
-    async def tie_tentatively(self, accounts: dict[str, str]) -> None:
+    async def tie_tentatively(self, fingerprints: dict[str, str]) -> None:
         """Tie conversations without an account to the one just selected. Raises StoreUnavailable."""
-        keys = list(map(keyspace.affinity, accounts))
-        args = [keyspace.PROMISE_SECONDS, TENTATIVE, *accounts.values()]
+        keys = list(map(keyspace.affinity, fingerprints))
+        args = [keyspace.PROMISE_SECONDS, TENTATIVE, *fingerprints.values()]
         await self._scripts.repeat("tie_conversations", keys, args)

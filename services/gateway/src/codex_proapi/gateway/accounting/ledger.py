@@ -10,9 +10,9 @@ lost its last writes.
 
 import asyncio
 import collections
+import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
 import structlog
@@ -100,7 +100,7 @@ class Ledger:
         self._answered: dict[str, float] = {}
         self._entries: dict[int, LogEntry] = {}
         self._entries_taken = 0
-        self._away = self._full = False
+        self._away = self._full = self._woken = False
         self._wake = asyncio.Event()
         self._tied = asyncio.Event()
         self._charged = asyncio.Event()
@@ -153,18 +153,19 @@ class Ledger:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            self._woken = False
             await self._sleep(FLUSH_SECONDS)
             if not await self.flush():
                 await self._sleep(RETRY_SECONDS)
                 self._wake.set()
 
-    async def run_settlements(self) -> None:
+    def run_settlements(self) -> Coroutine[None, None, None]:
         """Write settlements as soon as one of them corrects a charge, until cancelled."""
-        await self._run_urgent(self._charged, self._write_settlements)
+        return self._run_urgent(self._charged, self._write_settlements)
 
-    async def run_ties(self) -> None:
+    def run_ties(self) -> Coroutine[None, None, None]:
         """Write ties as soon as one is tentative: a conversation's parallel requests follow at once."""
-        await self._run_urgent(self._tied, self._write_ties)
+        return self._run_urgent(self._tied, self._write_ties)
 
     async def flush(self) -> bool:
         """Write all entries; False if Redis is away and they are kept."""
@@ -214,28 +215,27 @@ class Ledger:
         await self._write_ties()
         await self._write_settlements()
         if self._unreadable:
-            async with self._taken(self._unreadable) as unreadable:
-                await self._writer.mark_unreadable(unreadable)
+            await self._write_batch(self._unreadable, self._writer.mark_unreadable)
         if self._answered:
-            async with self._taken(self._answered) as answered:
-                await self._writer.succeed(answered)
+            await self._write_batch(self._answered, self._writer.succeed)
         if self._entries:
-            async with self._taken(self._entries) as entries:
-                await self._writer.tell(list(entries.values()))
+            await self._write_batch(
+                self._entries, lambda entries: self._writer.tell(list(entries.values()))
+            )
 
     async def _write_ties(self) -> None:
         if self._tentative_ties:
-            async with self._taken(self._tentative_ties) as tentative_ties:
-                await self._writer.tie_tentatively(tentative_ties)
+            await self._write_batch(self._tentative_ties, self._writer.tie_tentatively)
         if self._ties:
-            async with self._taken(self._ties) as ties:
-                await self._writer.tie(ties)
+            await self._write_batch(self._ties, self._writer.tie)
 
     async def _write_settlements(self) -> None:
         while self._records:
-            async with self._taken(self._records, BATCH) as records:
-                await self._add(list(records.values()))
-                self._keep(records.values())
+            await self._write_batch(self._records, self._settle_batch, most=BATCH)
+
+    async def _settle_batch(self, records: dict[str, ExchangeRecord]) -> None:
+        await self._add(list(records.values()))
+        self._keep(records.values())
 
     async def _add(self, records: Sequence[ExchangeRecord]) -> None:
         """Write settlements; if Redis rejects the batch, write each alone, so that only one is lost."""
@@ -255,19 +255,23 @@ class Ledger:
         self._metrics.ledger_lost.inc(count)
         log.error("ledger.refused", entries=count, error=str(error))
 
-    @asynccontextmanager
-    async def _taken(
-        self, waiting: dict[K, V], most: int | None = None
-    ) -> AsyncIterator[dict[K, V]]:
-        """Take a batch of waiting entries, oldest first; any exception or cancellation restores it.
+    async def _write_batch(
+        self,
+        waiting: dict[K, V],
+        write: Callable[[dict[K, V]], Awaitable[object]],
+        *,
+        most: int = MOST,
+    ) -> None:
+        """Write waiting entries, oldest first; any exception or cancellation restores them.
 
         Only entries that Redis rejects (a key with a value of another type) are dropped and
         counted: they would be rejected again and block all later ones.
         """
-        keys = list(waiting)[:most]
-        batch = {key: waiting.pop(key) for key in keys}
+        batch = dict(itertools.islice(waiting.items(), most))
+        for key in batch:
+            del waiting[key]
         try:
-            yield batch
+            await write(batch)
         except BaseException as error:
             if isinstance(error, StoreUnavailable) and not is_away(error):
                 self._refused(len(batch), error)
@@ -292,4 +296,6 @@ class Ledger:
                 log.error("ledger.overflowed", most=MOST)
             self._full = True
         waiting[key] = value
-        self._wake.set()
+        if not self._woken:
+            self._woken = True
+            self._wake.set()

@@ -9,7 +9,6 @@ from codex_proapi.commons.accounts.cooldowns import CooldownStore
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.commons.redis.clients import mapped
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
-from codex_proapi.commons.usage.exchange_record import ExchangeRecord
 from codex_proapi.commons.usage.log_stream import LogEntry, LogStream
 from codex_proapi.gateway.accounting.affinity_writer import AffinityWriter
 from codex_proapi.gateway.accounting.settlement_writer import SettlementWriter
@@ -30,25 +29,18 @@ class RedisWriter:
         connection: MultiplexedConnection | None = None,
     ) -> None:
         self._redis = redis
-        self._settlements = settlements
-        self._ties = AffinityWriter(redis, connection=connection)
+        self.add = settlements.add
+        """Counts settled exchanges and appends them to the log stream, each id once."""
+        ties = AffinityWriter(redis, connection=connection)
+        self.tie = ties.tie
+        """Ties conversations to the accounts that answered them."""
+        self.tie_tentatively = ties.tie_tentatively
+        """Ties conversations without an account tentatively to the one just selected."""
         self._cooldowns = cooldowns
         self._logs = LogStream(redis)
 
     def __repr__(self) -> str:
         return "<RedisWriter>"
-
-    async def add(self, records: Sequence[ExchangeRecord]) -> None:
-        """Count settled exchanges and append them to the log stream, each id once."""
-        await self._settlements.add(records)
-
-    async def tie(self, fingerprints: dict[str, str]) -> None:
-        """Tie conversations to the accounts that answered them."""
-        await self._ties.tie(fingerprints)
-
-    async def tie_tentatively(self, fingerprints: dict[str, str]) -> None:
-        """Tie conversations without an account tentatively to the one just selected."""
-        await self._ties.tie_tentatively(fingerprints)
 
     async def mark_unreadable(self, digests: Mapping[str, Iterable[str]]) -> None:
         """Store digests of unreadable encrypted items by conversation."""

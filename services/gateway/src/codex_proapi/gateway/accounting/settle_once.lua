@@ -1,11 +1,12 @@
 -- Count settled exchanges, each request id once, and append their log entries.
 -- KEYS logs, settings, index of the log
 -- ARGV seconds ids are remembered, names of counters as JSON, usual, least and greatest length of the log,
---      then the JSON of each exchange:
---      settled (set), id, entry, at, sums {{hash, seconds, prefix}, …}, hours {{hash, field}, …} (packed, in some
---      of these hashes), counts (in order of names),
+--      JSON of what exchanges are counted in, each once:
+--      settled (set), sums {{hash, seconds, prefix}, …}, hours {{hash, field}, …} (packed, in some of these hashes),
 --      subjects {{set, seconds, subject}, …}, key (hash, or ''), costs (null, or what is remembered of days' costs: hash,
---      day), attempts {{account hash, error or ''}, …},
+--      day), and then the JSON of each exchange and its log entry in turn:
+--      targets (its place among those, from 1), id, at, counts (in order of names),
+--      attempts {{account hash, error or ''}, …},
 --      drawn (null, or streams, place, minute, at, more: what it held of its key's limits, and how
 --      many tokens it used beyond its estimate), fair_share (null, or shares, key, more: how much more it
 --      cost than was charged, by weight)
@@ -18,8 +19,8 @@
 -- entries appended last, when all that could fail has been done.
 -- include codex_proapi.commons.usage/log_length.lua
 -- include codex_proapi.commons.usage/packed_usage.lua
-local FIRST = 6 -- of ARGV that is an exchange
-local names = cjson.decode(ARGV[2])
+local FIRST = 7 -- of ARGV that is an exchange
+local names, all_targets = cjson.decode(ARGV[2]), cjson.decode(ARGV[6])
 local length = log_length(KEYS[2], ARGV[3], ARGV[4], ARGV[5])
 local sums, hours, subjects, notes, lives, fresh, costs = {}, {}, {}, {}, {}, {}, {}
 local refused, first, written, counted, indexed = {}, '', false, 0, {}
@@ -76,18 +77,19 @@ end
 
 -- Take in one exchange; nothing is taken in of one whose counts are no numbers.
 local function gather(exchange, place)
+  local targets = exchange.targets
   for i = 1, #names do assert(type(exchange.counts[i]) == 'number', 'counts are no numbers') end
-  for _, target in ipairs(exchange.sums) do sum(target, exchange.counts, place) end
-  for _, target in ipairs(exchange.hours) do sum_hour(target, exchange.counts, place) end
-  for _, subject in ipairs(exchange.subjects) do
+  for _, target in ipairs(targets.sums) do sum(target, exchange.counts, place) end
+  for _, target in ipairs(targets.hours) do sum_hour(target, exchange.counts, place) end
+  for _, subject in ipairs(targets.subjects) do
     owned(at(subjects, subject[1]), place)[subject[3]] = true
     lives[subject[1]] = subject[2]
   end
-  if exchange.costs ~= cjson.null then
-    costs[exchange.costs[1]] = costs[exchange.costs[1]] or {}
-    costs[exchange.costs[1]][exchange.costs[2]] = true
+  if targets.costs ~= cjson.null then
+    costs[targets.costs[1]] = costs[targets.costs[1]] or {}
+    costs[targets.costs[1]][targets.costs[2]] = true
   end
-  if exchange.key ~= '' then owned(at(notes, exchange.key), place).last_used_at = exchange.at end
+  if targets.key ~= '' then owned(at(notes, targets.key), place).last_used_at = exchange.at end
   for _, attempt in ipairs(exchange.attempts) do
     local note = owned(at(notes, attempt[1]), place)
     note.last_error = attempt[2]
@@ -123,16 +125,18 @@ local function even(share)
 end
 
 local seen = {}
-for i = FIRST, #ARGV do
-  local place = i - FIRST
+for i = FIRST, #ARGV, 2 do
+  local place = (i - FIRST) / 2
   local read, exchange = pcall(cjson.decode, ARGV[i])
-  local known = read and redis.pcall('SISMEMBER', exchange.settled, exchange.id)
+  if read then exchange.targets, exchange.entry = all_targets[exchange.targets], ARGV[i + 1] end
+  local settled = read and exchange.targets.settled
+  local known = read and redis.pcall('SISMEMBER', settled, exchange.id)
   if not read then
     refuse({place}, 'an exchange cannot be read')
   elseif type(known) == 'table' then
     refuse({place}, known.err)
-  elseif known == 0 and not seen[exchange.settled .. exchange.id] then
-    seen[exchange.settled .. exchange.id] = true
+  elseif known == 0 and not seen[settled .. exchange.id] then
+    seen[settled .. exchange.id] = true
     local done, message = pcall(gather, exchange, place)
     if not done then refuse({place}, message) end
   end
@@ -168,16 +172,16 @@ end
 for _, entry in ipairs(fresh) do
   local place, exchange = entry[1], entry[2]
   if exchange.drawn ~= cjson.null then
-    local done, message = pcall(correct, exchange.drawn, exchange.key)
+    local done, message = pcall(correct, exchange.drawn, exchange.targets.key)
     if not done then refuse({place}, type(message) == 'table' and message.err or message) end
   end
   if exchange.fair_share ~= cjson.null then
     local done, message = pcall(even, exchange.fair_share)
     if not done then refuse({place}, type(message) == 'table' and message.err or message) end
   end
-  if write({place}, 'SADD', exchange.settled, exchange.id) then
+  if write({place}, 'SADD', exchange.targets.settled, exchange.id) then
     counted = counted + 1
-    lives[exchange.settled] = ARGV[1]
+    lives[exchange.targets.settled] = ARGV[1]
   end
   if write({place}, 'XADD', KEYS[1], 'MAXLEN', '~', length, '*', 'entry', exchange.entry) then
     indexed[#indexed + 1] = exchange.id

@@ -18,18 +18,26 @@ from codex_proapi.commons.redis import keyspace, operator_keys
 from codex_proapi.commons.redis.clients import text
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.redis.scripts import Scripts
-from codex_proapi.commons.usage.calendar import UTC, Calendar, calendar_of
+from codex_proapi.commons.usage.calendar import UTC, calendar_of
 from codex_proapi.commons.usage.counters import SLOT_SECONDS, Counters, day_of, seconds_left
-from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
+from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.hours import quarters_of
-from codex_proapi.commons.usage.log_stream import LENGTHS, encode_entry, entry_of
+from codex_proapi.commons.usage.log_stream import LENGTHS, encode_exchange
 
 MOST_AT_ONCE = 100
 """Most exchanges in one run of the script, during which Redis serves no other command."""
 ACCOUNT_MODEL_SECONDS = 40 * keyspace.DAY
 """How long what an account used is kept by model: for the cost of its usage."""
-_NAMES = msgspec.json.encode(Counters.__struct_fields__).decode()
-"""Names of the counters, in the order the script takes their counts."""
+FAILED = frozenset({Ending.REFUSED, Ending.BROKEN})
+"""Endings that are counted as errors."""
+_KEYS = (keyspace.logs(), keyspace.settings(), keyspace.log_index())
+_SETTINGS = (
+    keyspace.SETTLED_SECONDS,
+    msgspec.json.encode(Counters.__struct_fields__),
+    *LENGTHS,
+)
+"""With the names of the counters, in the order the script takes their counts."""
+_encode = msgspec.json.Encoder().encode
 
 log = structlog.get_logger(__name__)
 
@@ -61,23 +69,39 @@ class SettlementWriter:
         An exchange that Redis rejects (a key with a value of another type) is dropped, counted and
         logged; the others of its batch are written. Raises StoreUnavailable if none was written.
         """
-        settings = (keyspace.SETTLED_SECONDS, _NAMES, *LENGTHS)
         counted = 0
         for begin in range(0, len(records), MOST_AT_ONCE):
-            exchanges = [
-                _encoded(each, days=self.days, calendar=self.calendar)
-                for each in records[begin:][:MOST_AT_ONCE]
-            ]
-            if unreadable := exchanges.count(""):
-                self._refused(unreadable, "cannot be encoded")
-            args = [*settings, *filter(None, exchanges)]
-            added, refused, reason = await self._scripts.repeat(
-                "settle_once", [keyspace.logs(), keyspace.settings(), keyspace.log_index()], args
-            )
+            args = self._arguments(records[begin : begin + MOST_AT_ONCE])
+            added, refused, reason = await self._scripts.repeat("settle_once", _KEYS, args)
             if refused:
                 self._refused(len(refused), text(reason))
             counted += added
         return counted
+
+    def _arguments(self, records: Sequence[ExchangeRecord]) -> Sequence[Any]:
+        """A batch in the script's format: what exchanges are counted in is told once.
+
+        One that cannot be encoded (time out of range) is left out.
+        """
+        days, zone = self.days, self.calendar.zone
+        targets: dict[bytes, int] = {}
+        exchanges: list[bytes] = []
+        for record in records:
+            try:
+                at = int(record.at)
+                found = _targets_of(
+                    _moment_of(at - at % SLOT_SECONDS, days, zone),
+                    record.key_id,
+                    record.account or "none",
+                    record.counted_model or "none",
+                )
+                position = targets.setdefault(found, len(targets) + 1)
+                exchanges += _settlement(record, targets=position, at=at), encode_exchange(record)
+            except (ValueError, OverflowError, OSError):
+                continue
+        if lost := len(records) - len(exchanges) // 2:
+            self._refused(lost, "cannot be encoded")
+        return [*_SETTINGS, b"[" + b",".join(targets) + b"]", *exchanges]
 
     def _refused(self, count: int, reason: str) -> None:
         self._lost(count)
@@ -95,56 +119,40 @@ def permit_id(request_id: str, tokens: int, *, cost: int = 0) -> str:
     return f"{request_id} {cost} {tokens}" if cost else f"{request_id} {tokens}"
 
 
-def _encoded(record: ExchangeRecord, *, days: int, calendar: Calendar) -> str:
-    """One exchange as JSON for the script; empty if it cannot be encoded (time out of range)."""
-    try:
-        return msgspec.json.encode(_settlement(record, days=days, calendar=calendar)).decode()
-    except (ValueError, OverflowError, OSError):
-        return ""
-
-
-def _settlement(record: ExchangeRecord, *, days: int, calendar: Calendar) -> dict[str, Any]:
-    """One exchange in the script's format."""
-    moment = _moment_of(int(record.at), days, calendar.zone)
-    key, account = record.key_id or "open", record.account or "none"
-    model = record.counted_model or "none"
-    kept, kept_of_account = moment.seconds, min(moment.seconds, ACCOUNT_MODEL_SECONDS)
-    of_key, key_models = _usage_of(moment.day, "key", key)
-    of_account, account_models = _usage_of(moment.day, "account", account)
-    of_model, _ = _usage_of(moment.day, "model", model)
-    by_model, by_hour = f"{model} ", f"{model} {moment.hour}"
-    return {
-        "settled": moment.settled,
-        "id": record.request_id,
-        "entry": encode_entry(entry_of(record)),
-        "at": moment.at,
-        "sums": [
-            moment.series,
-            (key_models, kept, by_model),
-            (account_models, kept_of_account, by_model),
-            (of_key, kept, ""),
-            (of_account, kept, ""),
-            (of_model, kept, ""),
-        ],
-        "hours": [(key_models, by_hour), (account_models, by_hour), (of_model, moment.hour)],
-        "counts": _counts(record),
-        "subjects": [
-            (moment.keys, kept, key),
-            (moment.accounts, kept, account),
-            (moment.models, kept, model),
-        ],
-        "key": keyspace.key(record.key_id) if record.key_id else "",
-        "costs": (operator_keys.key_costs(record.key_id), moment.day) if record.key_id else None,
-        "drawn": _drawn(record),
-        "fair_share": _fair_share(record),
-        "attempts": [(keyspace.account(each.account), _error(each)) for each in record.attempts],
-    }
+def _settlement(record: ExchangeRecord, *, targets: int, at: int) -> bytes:
+    """One exchange in the script's format; `targets` is the position of what it is counted in."""
+    tokens = record.tokens
+    return _encode(
+        {
+            "targets": targets,
+            "id": record.request_id,
+            "at": at,
+            # In the order of `Counters`.
+            "counts": (
+                *(1, int(record.ending in FAILED)),
+                *(tokens.input, tokens.cached, tokens.cache_write, tokens.output, tokens.reasoning),
+                record.estimated,
+                *(int(record.first_byte_ms > 0), record.first_byte_ms, record.total_ms),
+            ),
+            "drawn": _drawn(record) if record.drawn_at else None,
+            "fair_share": _fair_share(record) if record.fair_share_weight else None,
+            # With the code or status with which each failed; empty if it committed.
+            "attempts": [
+                (
+                    _account_of(each.account),
+                    ""
+                    if each.verdict == "committed"
+                    else each.code or str(each.status or each.verdict),
+                )
+                for each in record.attempts
+            ],
+        }
+    )
 
 
 class _Moment(NamedTuple):
-    """What all exchanges of one second have in common in the script's format."""
+    """What all exchanges of SLOT_SECONDS have in common: no day or hour of any zone begins within."""
 
-    at: int
     day: str
     seconds: int
     """How long the counters of its day are kept."""
@@ -152,35 +160,57 @@ class _Moment(NamedTuple):
     hour: str
     """The name of its hour in a hash."""
     settled: str
-    keys: str
-    accounts: str
-    models: str
-    """Names of the sets of subjects."""
 
 
 @functools.lru_cache(maxsize=64)
 def _moment_of(at: int, days: int, zone: str) -> _Moment:
-    """What is the same for all exchanges of a second; raises for a time out of range."""
+    """What is the same for exchanges from a slot's begin on; raises for a time out of range."""
     calendar = calendar_of(zone)
     day = calendar.day_of(at)
     slot = f"{at % keyspace.DAY // SLOT_SECONDS} "
     return _Moment(
-        at=at,
         day=day,
         seconds=seconds_left(day, days, now=at, calendar=calendar),
         series=(keyspace.usage_series(day_of(at)), keyspace.SERIES_SECONDS, slot),
         hour=quarters_of(calendar.begin_of_hour(at)),
         settled=keyspace.settled(_hour(at // 3600)),
-        keys=keyspace.usage_subjects(day, "key"),
-        accounts=keyspace.usage_subjects(day, "account"),
-        models=keyspace.usage_subjects(day, "model"),
     )
 
 
 @functools.lru_cache(maxsize=4096)
-def _usage_of(day: str, kind: str, subject: str) -> tuple[str, str]:
-    """Names of a subject's counters of a day: their sums, and by model."""
-    return keyspace.usage(day, kind, subject), keyspace.usage_models(day, subject)
+def _targets_of(moment: _Moment, key_id: str, account: str, model: str) -> bytes:
+    """What exchanges of a key, an account and a model are counted in, in the script's format."""
+    key, day, kept = key_id or "open", moment.day, moment.seconds
+    key_models = keyspace.usage_models(day, key)
+    account_models = keyspace.usage_models(day, account)
+    return _encode(
+        {
+            "settled": moment.settled,
+            "sums": [
+                moment.series,
+                (key_models, kept, f"{model} "),
+                (account_models, min(kept, ACCOUNT_MODEL_SECONDS), f"{model} "),
+                (keyspace.usage(day, "key", key), kept, ""),
+                (keyspace.usage(day, "account", account), kept, ""),
+                (keyspace.usage(day, "model", model), kept, ""),
+            ],
+            "hours": [
+                (key_models, f"{model} {moment.hour}"),
+                (account_models, f"{model} {moment.hour}"),
+                (keyspace.usage(day, "model", model), moment.hour),
+            ],
+            "subjects": [
+                (keyspace.usage_subjects(day, "key"), kept, key),
+                (keyspace.usage_subjects(day, "account"), kept, account),
+                (keyspace.usage_subjects(day, "model"), kept, model),
+            ],
+            "key": keyspace.key(key_id) if key_id else "",
+            "costs": (operator_keys.key_costs(key_id), day) if key_id else None,
+        }
+    )
+
+
+_account_of = functools.lru_cache(maxsize=4096)(keyspace.account)
 
 
 def _hour(number: int) -> str:
@@ -188,10 +218,8 @@ def _hour(number: int) -> str:
     return dt.datetime.fromtimestamp(number * 3600, dt.UTC).strftime("%Y-%m-%dT%H")
 
 
-def _drawn(record: ExchangeRecord) -> dict[str, Any] | None:
-    """The charge to the key's limits with its correction; None without a charge."""
-    if not record.drawn_at:
-        return None
+def _drawn(record: ExchangeRecord) -> dict[str, Any]:
+    """The charge to the key's limits with its correction."""
     return {
         "streams": keyspace.streams(record.key_id),
         "place": permit_id(record.request_id, record.drawn_tokens, cost=record.drawn_cost),
@@ -201,28 +229,8 @@ def _drawn(record: ExchangeRecord) -> dict[str, Any] | None:
     }
 
 
-def _fair_share(record: ExchangeRecord) -> dict[str, Any] | None:
-    """The correction of the fair share's charge by the real cost; None without a charge."""
-    if not record.fair_share_weight:
-        return None
+def _fair_share(record: ExchangeRecord) -> dict[str, Any]:
+    """The correction of the fair share's charge by the real cost."""
     cost = cost_of(record.tokens) + round(record.estimated * CHARGED)
     more = (cost - record.fair_share_charge) / record.fair_share_weight
     return {"shares": keyspace.fair_shares(), "key": record.key_id, "more": more}
-
-
-def _counts(record: ExchangeRecord) -> tuple[int, ...]:
-    """What one exchange adds to the counters, in the order of `Counters`."""
-    tokens = record.tokens
-    return (
-        *(1, int(record.ending in (Ending.REFUSED, Ending.BROKEN))),
-        *(tokens.input, tokens.cached, tokens.cache_write, tokens.output, tokens.reasoning),
-        record.estimated,
-        *(int(record.first_byte_ms > 0), record.first_byte_ms, record.total_ms),
-    )
-
-
-def _error(attempt: AttemptRecord) -> str:
-    """The code or status with which an attempt failed; empty if it committed."""
-    if attempt.verdict == "committed":
-        return ""
-    return attempt.code or str(attempt.status or attempt.verdict)

@@ -7,6 +7,7 @@ exchange counts in ten series: four Python calls for each of prometheus_client's
 """
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily
@@ -33,22 +34,20 @@ class HotCounter(Collector):
         self._name = name
         self._documentation = documentation
         self._labels = labels
-        self._counts: dict[tuple[str, ...], LabelledCount] = {}
+        self.counts: dict[tuple[str, ...], LabelledCount] = defaultdict(LabelledCount)
+        """By label values, of which there must be few; each is created on first use."""
 
     def __repr__(self) -> str:
         return f"<HotCounter {self._name}>"
 
     def of(self, *values: str) -> LabelledCount:
         """The count of one set of label values; there must be few."""
-        count = self._counts.get(values)
-        if count is None:
-            count = self._counts[values] = LabelledCount()
-        return count
+        return self.counts[values]
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """The current counts, as `prometheus_client` collects them."""
         family = CounterMetricFamily(self._name, self._documentation, labels=self._labels)
-        for values, count in self._counts.items():
+        for values, count in self.counts.items():
             family.add_metric(values, count.count)
         yield family
 
@@ -71,6 +70,13 @@ class LabelledHistogram:
         """Count one value."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
+
+
+def note_all(*values: tuple[LabelledHistogram, float]) -> None:
+    """Count a value in each of several histograms."""
+    for histogram, value in values:
+        histogram.counts[bisect_left(histogram.bounds, value)] += 1
+        histogram.total += value
 
 
 class HotHistogram(Collector):

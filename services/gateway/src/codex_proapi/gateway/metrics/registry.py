@@ -14,6 +14,7 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.gateway.errors import CODES
 from codex_proapi.gateway.formats.openai.parameter_names import counted_as
+from codex_proapi.gateway.metrics.histograms import note_all
 from codex_proapi.gateway.metrics.series import (
     EVENT_FAMILIES,
     OTHER,
@@ -24,6 +25,10 @@ from codex_proapi.gateway.metrics.series import (
 
 NONE: Final = "none"
 """Model label of exchanges refused before their model was known."""
+FAILED: Final = frozenset({Ending.REFUSED, Ending.BROKEN})
+"""Endings with which the client received an error; one that has disconnected received none."""
+MOST_KINDS: Final = 1024
+"""Most kinds of exchange whose series are remembered."""
 MOST_MODELS: Final = 20
 """Most models used as labels on one replica; further ones are counted as `other`."""
 
@@ -36,6 +41,7 @@ class Metrics(Series):
         self._known_models: Collection[str] = ()
         self._labelled_models: set[str] = set()
         self._settled: dict[tuple[str, str, str, str], Callable[[ExchangeRecord], None]] = {}
+        """By endpoint, ending and models, as records have them."""
         self._counted: dict[tuple[str, ...], Counter] = {}
         self._snapshots = self.snapshot_seconds.of()
 
@@ -45,26 +51,33 @@ class Metrics(Series):
     def know_models(self, models: Collection[str]) -> None:
         """Set the models that may become labels; any other is counted as `other`."""
         self._known_models = models
+        self._settled.clear()
 
     def settle(self, record: ExchangeRecord) -> None:
         """Count one settled exchange; a reader of exchange records."""
-        kind = (
-            *(record.endpoint, record.ending.value),
-            *(self._model_label(record.sent_model), self._model_label(record.answered_model)),
-        )
+        kind = record.endpoint, record.ending, record.sent_model, record.answered_model
         count = self._settled.get(kind)
         if count is None:
-            count = self._settled[kind] = self._counter_of(*kind)
+            if (
+                len(self._settled) >= MOST_KINDS
+            ):  # a model's name may be anything that upstream says
+                self._settled.clear()
+            count = self._settled[kind] = self._counter_of(
+                record.endpoint,
+                record.ending.value,
+                self._model_label(record.sent_model),
+                self._model_label(record.answered_model),
+            )
         count(record)
         for attempt in record.attempts:
-            self.attempts.of(attempt.account, attempt.verdict).count += 1
-        if _failed(record):
+            self.attempts.counts[attempt.account, attempt.verdict].count += 1
+        if record.ending in FAILED:
             code = record.code if record.code in CODES else OTHER
             self._child(self.errors, record.endpoint, str(record.status), code).inc()
         if record.key_id:
             for name in TOKEN_KINDS:
                 if amount := getattr(record.tokens, name):
-                    self.key_tokens.of(record.key_id, name).count += amount
+                    self.key_tokens.counts[record.key_id, name].count += amount
         if record.small_work:
             self._child(self.small_work, record.small_work, record.small_work_outcome).inc()
         for name in record.dropped:
@@ -139,16 +152,15 @@ class Metrics(Series):
 
         def count(record: ExchangeRecord) -> None:
             exchanges.count += 1
-            duration.note(record.total_ms / 1000)
             if record.first_byte_ms and first_byte and silence:
-                first_byte.note(record.first_byte_ms / 1000)
-                silence.note(record.silence_seconds)
+                note_all(
+                    (duration, record.total_ms / 1000),
+                    (first_byte, record.first_byte_ms / 1000),
+                    (silence, record.silence_seconds),
+                )
+            else:
+                duration.note(record.total_ms / 1000)
             for name, counter in tokens.items():
                 counter.count += getattr(record.tokens, name)
 
         return count
-
-
-def _failed(record: ExchangeRecord) -> bool:
-    """Whether the client received an error; one that has disconnected received none."""
-    return record.ending in (Ending.REFUSED, Ending.BROKEN)
