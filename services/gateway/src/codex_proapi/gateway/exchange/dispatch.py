@@ -25,11 +25,13 @@ from codex_proapi.gateway.exchange.dispatch_state import (
     DispatchContext,
     DispatchRequest,
     DispatchState,
+    Substitution,
 )
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import (
     TURN_STATE_HEADER,
+    Shape,
     request_id_of,
     upstream_headers,
 )
@@ -187,7 +189,8 @@ class Dispatcher:
                 refusal = answer
                 if not refusal.status and time.monotonic() - began > context.late:
                     refusal = msgspec.structs.replace(refusal, late=True)
-                await self._record_substitution(account_try)
+                if account_try.substitution is not None:
+                    await self._record_substitution(account_try.substitution)
 
     async def _leased(self, state: DispatchState) -> Lease:
         """Lease an account that was not tried yet. Raises GatewayError if there is none."""
@@ -241,12 +244,9 @@ class Dispatcher:
                 model = state.dispatch_request.lease_request.model
                 await self._outcomes.record_refusal(lease, refusal, decision, model=model)
 
-    async def _record_substitution(self, account_try: AccountTry) -> None:
-        """Record that another model answers than was sent, if one does."""
-        if (seen := account_try.substitution) is not None:
-            await self._outcomes.record_substitution(
-                seen.lease, sent=seen.sent, answered=seen.answered
-            )
+    async def _record_substitution(self, seen: Substitution) -> None:
+        """Record that another model answers than was sent."""
+        await self._outcomes.record_substitution(seen.lease, sent=seen.sent, answered=seen.answered)
 
     async def _refused(
         self, refusal: Refusal, lease: Lease, account_try: AccountTry
@@ -335,7 +335,8 @@ class Dispatcher:
     ) -> Committed:
         """Record that an account reached the commit point; ties the conversation to it."""
         state, context, account = account_try.state, self.context, lease.account
-        await self._record_substitution(account_try)
+        if account_try.substitution is not None:
+            await self._record_substitution(account_try.substitution)
         if state.forbidden:
             await self._record_forbidden(state, answered=account.id)
         context.egress.answered()
@@ -351,7 +352,13 @@ class Dispatcher:
                 self._ledger.tie(fingerprint, account.id)
             self._selector.note_tie(fingerprint, account.id, tentative=False)
             self._ciphertexts.moved(state.request, account_try.sent, fingerprint)
-        return Committed(opening=answer, lease=lease, account_try=account_try)
+        request = state.request
+        return Committed(
+            opening=answer,
+            lease=lease,
+            account_try=account_try,
+            lost_search=request.shape is Shape.LITE and request.searches,
+        )
 
     async def _prepared(self, lease: Lease, account_try: AccountTry) -> PreparedRequest:
         """The request as it is sent on a lease: without encrypted items that its account cannot read."""

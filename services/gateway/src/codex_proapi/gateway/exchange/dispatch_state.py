@@ -14,7 +14,7 @@ from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.quota_parser import Quota
 from codex_proapi.gateway.errors import UpstreamRefused
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
+from codex_proapi.gateway.formats.codex.requests import UpstreamRequest
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.policy.refusal_kinds import MODEL_SUBSTITUTED, RefusalKind
 from codex_proapi.gateway.policy.retry import Change, RetryDecision, Verdict, decide, parameter_of
@@ -76,16 +76,8 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     lease: Lease
     account_try: "AccountTry | None"
     """What it was obtained with; None once it cannot be requested again."""
-
-    @property
-    def lost_search(self) -> bool:
-        """Whether the hosted search was left out: the lite shape has none. Ask before `final`."""
-        request = self.account_try.state.request if self.account_try else None
-        return request is not None and request.shape is Shape.LITE and request.searches
-
-    def final(self) -> "Committed":
-        """The same for an answer that cannot be requested again, without all that this would take."""
-        return msgspec.structs.replace(self, account_try=None)
+    lost_search: bool = False
+    """Whether the hosted search was left out: the lite shape has none."""
 
 
 def without_content(request: UpstreamRequest) -> UpstreamRequest:

@@ -6,12 +6,16 @@ that no account can.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.api_keys.small_work import WorkClass, WorkOutcome
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.cluster.live_settings import ModelSubstitution
+from codex_proapi.commons.codex.luna_reserve import LunaReserve
 from codex_proapi.commons.prices.price_table import PricedModel
 from codex_proapi.gateway.auth.authenticator import Authenticated
 from codex_proapi.gateway.errors import (
@@ -82,6 +86,8 @@ class RequestHandler:
         self._exchange = exchange
         self._writer = writer
         self._translator = RequestTranslator(services, dialect, exchange)
+        self._pump_of = partial(ResponsePump, services, dialect, exchange=exchange, writer=writer)
+        """Makes the pump of a translated request."""
 
     def __repr__(self) -> str:
         return f"<RequestHandler of {self._exchange!r}>"
@@ -114,24 +120,30 @@ class RequestHandler:
         translated, pump, admission = await self._admitted(traits, authenticated)
         lease_request = admission.lease_request
         state: PoolState | None = admission.state
-        fallbacks, unserved = 0, None
+        options, fallbacks, unserved = self._services.options, 0, None
         while True:
             fallback = ""
             if fallbacks < MOST_FALLBACKS:
                 fallback = self._translator.fallback_of(translated, self._exchange.key)
-            reserve = "" if fallback else self._reserve_for(translated)
+            reserve = ""
+            if not fallback and options.luna_reserve is not LunaReserve.OFF:
+                reserve = self._reserve_for(translated)
             if not fallback and not translated.small_work and not reserve:
                 self._exchange.body = b""
             request = DispatchRequest(
                 request=translated.request,
                 lease_request=lease_request,
                 state=state,
-                longest_wait=self._longest_wait(streams=translated.stream),
+                # So that a refusal after it is still a status.
+                longest_wait=min(LONGEST_WAIT, self._writer.seconds_until_early_start - WAIT_MARGIN)
+                if translated.stream
+                else LONGEST_WAIT,
                 codex_headers=headers if traits.is_codex else None,
-                drop_substituted=self._drops_substituted,
+                drop_substituted=options.model_substitution is ModelSubstitution.RETRY,
             )
             try:
                 committed = await self._services.dispatcher.dispatch(request, self._exchange)
+                break
             except (NoAccountAvailable, UnknownModel, UpstreamRefused) as error:
                 if translated.small_work:
                     translated, pump = await self._as_asked(
@@ -148,8 +160,6 @@ class RequestHandler:
                 else:
                     raise
                 lease_request, state = self._lease_request(translated, self._exchange.key), None
-                continue
-            break
         return pump, self._note_committed(translated, pump, committed)
 
     def _note_committed(
@@ -164,7 +174,7 @@ class RequestHandler:
         # A stream that the client has received is never requested again.
         pump.forget_request()
         self._exchange.forget_request()
-        return committed.final()
+        return msgspec.structs.replace(committed, account_try=None)
 
     def _reserve_for(self, translated: TranslatedRequest) -> str:
         """The model whose reserve may serve; empty if none may, or one was asked already."""
@@ -211,23 +221,6 @@ class RequestHandler:
             raise error from None
         return translated, self._pump_of(translated)
 
-    def _pump_of(self, translated: TranslatedRequest) -> ResponsePump:
-        pump = ResponsePump(
-            self._services, self._dialect, translated, exchange=self._exchange, writer=self._writer
-        )
-        pump.new_translator()
-        return pump
-
-    @property
-    def _drops_substituted(self) -> bool:
-        return self._services.options.model_substitution is ModelSubstitution.RETRY
-
-    def _longest_wait(self, *, streams: bool) -> float:
-        """Seconds that may be waited for an account, so that a refusal then is still a status."""
-        if not streams:
-            return LONGEST_WAIT
-        return min(LONGEST_WAIT, self._writer.seconds_until_early_start - WAIT_MARGIN)
-
     async def _admitted(
         self, traits: ClientTraits, authenticated: Authenticated
     ) -> tuple[TranslatedRequest, ResponsePump, Admission]:
@@ -241,7 +234,8 @@ class RequestHandler:
                 traits, authenticated
             )
             pump = self._pump_of(translated)
-            await services.dispatcher.context.check_egress()
+            if services.dispatcher.context.egress.until:
+                await services.dispatcher.context.check_egress()
             admitted = await services.admission_control.admit(
                 AdmissionRequest(
                     lease_request=self._lease_request(translated, authenticated.key),

@@ -67,9 +67,10 @@ class Reachability:
 
     def reached(self) -> None:
         """Note an answer of the backend."""
-        if self.lost:
-            log.warning("upstream.reached")
-        self._failures = 0
+        if self._failures:
+            if self.lost:
+                log.warning("upstream.reached")
+            self._failures = 0
         self.reached_at = self._clock()
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:

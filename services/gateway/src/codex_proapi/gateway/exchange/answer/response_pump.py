@@ -44,6 +44,7 @@ class ResponsePump:
         self._translated = translated
         self._exchange = exchange
         self._writer = writer
+        self.new_translator()
 
     def __repr__(self) -> str:
         return f"<ResponsePump {self._exchange!r}>"
@@ -90,7 +91,9 @@ class ResponsePump:
         )
 
     async def give(self, committed: Committed, *, codex: bool) -> None:
-        """Pump answers until one is whole.
+        """Pump answers until one is whole, and record their outcomes.
+
+        An answer that breaks off before the client received any of it is followed by another one.
 
         Args:
             committed: the first answer.
@@ -99,50 +102,38 @@ class ResponsePump:
         Raises:
             GatewayError: the client's error.
         """
-        following: Committed | None = committed
-        while following is not None:
+        streams, dispatcher = self._translated.stream, self._services.dispatcher
+        write = self._writer.stream if streams else self._writer.whole
+        while True:
+            following, report = None, self._exchange.report
+            account_id = committed.lease.account.id
             headers = response_headers(
-                self._translated,
-                following.opening.headers,
-                following.lease.account.id if codex else "",
+                self._translated, committed.opening.headers, account_id if codex else ""
             )
             if codex:
                 headers.append((b"x-models-etag", self._models_etag()))
-            following = await self._pump(following, headers)
+            if report is not None:
+                report.account = account_id
+            try:
+                await write(committed.opening, headers=headers, before_last=self._before_last)
+            except GatewayError as error:
+                if report is None or streams or not isinstance(error, UpstreamFault):
+                    await dispatcher.broke_off(committed, report, error)
+                    raise
+                following = await dispatcher.again(committed, report, error)
+                self.new_translator()
+            finally:
+                if report is not None:
+                    self._note_report(committed, report)
+            if following is None:
+                dispatcher.came_through(committed)
+                return
+            committed = following
 
     def _models_etag(self) -> bytes:
         """The entity tag of the model list of the client's key: Codex asks for a list that changed."""
         key = self._exchange.key
         return self._services.catalogues.codex_etag(key.allowed_models if key else ()).encode()
-
-    async def _pump(self, committed: Committed, headers: list[Header]) -> Committed | None:
-        """Pump one answer and record its outcome.
-
-        Gives the next committed answer if this one broke off before the client received any of it,
-        else None.
-        """
-        translated, report, dispatcher = (
-            self._translated,
-            self._exchange.report,
-            self._services.dispatcher,
-        )
-        pump = self._writer.stream if translated.stream else self._writer.whole
-        if report is not None:
-            report.account = committed.lease.account.id
-        try:
-            await pump(committed.opening, headers=headers, before_last=self._before_last)
-        except GatewayError as error:
-            if report is None or translated.stream or not isinstance(error, UpstreamFault):
-                await dispatcher.broke_off(committed, report, error)
-                raise
-            following = await dispatcher.again(committed, report, error)
-            self.new_translator()
-            return following
-        finally:
-            if report is not None:
-                self._note_report(committed, report)
-        dispatcher.came_through(committed)
-        return None
 
     def _note_report(self, committed: Committed, report: ResponseReport) -> None:
         """Pass on quota and metadata of an answer, and count unknown and malformed events."""
@@ -155,15 +146,16 @@ class ResponsePump:
 
     async def _before_last(self) -> None:
         """Store the response and free the stream permit, before the client sees the end."""
-        await self._keep()
+        if self._translated.store:
+            await self._keep()
         charge = self._exchange.claims.charge
         if charge is not None:
             await self._services.stream_permits.free(charge)
 
     async def _keep(self) -> None:
-        """Store the conversation up to this response, if the request asks for it (`store`)."""
+        """Store the conversation up to this response, for a request that asks for it (`store`)."""
         translated, report, key = self._translated, self._exchange.report, self._exchange.key
-        if not translated.store or report is None or not report.response:
+        if report is None or not report.response:
             return
         try:
             await self._services.responses.keep(

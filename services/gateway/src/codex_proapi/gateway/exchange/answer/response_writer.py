@@ -204,7 +204,8 @@ class ResponseWriter:
             self._reading = False
         source.release()
         await before_last()
-        await self._finish(out)
+        self._end()
+        await self._sink.end(out)
 
     async def _pumped(self, source: ResponseSource, translator: StreamTranslator) -> bytes:
         """Write the answer up to its last bytes, which it gives; by pushing where both ends can."""
@@ -284,7 +285,6 @@ class ResponseWriter:
         await before_last()
         self._exchange.speak()
         self._end()
-        self._sending = self._ending = True
         if self._started:
             await self._sink.end(body)
             return
@@ -343,7 +343,8 @@ class ResponseWriter:
     async def _start(self, headers: Sequence[Header]) -> None:
         self._started = True
         kind = STREAM_HEADERS if self._streams else (JSON_TYPE, *STREAM_HEADERS[1:])
-        await self._sink.start(200, [*kind, *headers, *self._limits()])
+        limits = self._limit_headers(self._exchange.claims.charge, self._codex)
+        await self._sink.start(200, [*kind, *headers, *limits])
 
     def _limits(self) -> Sequence[Header]:
         """The rate limit headers of the client's key."""
@@ -362,12 +363,9 @@ class ResponseWriter:
         await self._sink.write(translator.keep_alive if self._streams else BLANK)
         self._sending = False
 
-    async def _finish(self, last: bytes) -> None:
-        self._end()
-        self._sending = self._ending = True
-        await self._sink.end(last)
-
     def _end(self) -> None:
+        """The answer is whole; only its last bytes are still to be written."""
+        self._sending = self._ending = True
         report = self._translator.report if self._translator else None
         if report is not None and report.ending is not None:
             self._exchange.end(report.ending, status=200, code=report.code)

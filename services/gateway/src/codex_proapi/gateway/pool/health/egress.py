@@ -40,7 +40,8 @@ class Egress:
     def __init__(self, clock: Callable[[], float], redis: Redis | None = None) -> None:
         self._clock = clock
         self._redis = redis
-        self._until = 0.0
+        self.until = 0.0
+        """When its pause ends, or has ended, seconds since the epoch; 0 for no pause."""
         self._probe_at = 0.0
         self._probes_until = 0.0
         self._seconds = PAUSE_SECONDS
@@ -48,18 +49,18 @@ class Egress:
         self._changed = False
 
     def __repr__(self) -> str:
-        return f"<Egress paused until {self._until}>"
+        return f"<Egress paused until {self.until}>"
 
     @property
     def paused(self) -> bool:
         """Whether the address is paused."""
-        return self._clock() < self._until
+        return self._clock() < self.until
 
     @property
     def state(self) -> str:
         """`open`, `paused`, or `probing` while a probe of this replica is under way."""
         now = self._clock()
-        if now >= self._until:
+        if now >= self.until:
             return "open"
         return "probing" if now < self._probes_until else "paused"
 
@@ -70,7 +71,7 @@ class Egress:
         if self.paused or not (certain or self._in_a_row >= CHALLENGES):
             return
         now = self._clock()
-        self._until = now + self._seconds
+        self.until = now + self._seconds
         self._probe_at = now + PROBE_SECONDS
         self._seconds = min(2 * self._seconds, MOST_SECONDS)
         self._changed = True
@@ -79,8 +80,8 @@ class Egress:
         """Note any other answer of the backend, refusals included: ends the pause."""
         self._in_a_row = 0
         self._seconds = PAUSE_SECONDS
-        if self._until:
-            self._until = 0.0
+        if self.until:
+            self.until = 0.0
             self._changed = True
 
     async def pause(self) -> float:
@@ -88,17 +89,17 @@ class Egress:
 
         Asks Redis only when a probe is due; where Redis does not answer the replica probes alone.
         """
-        if not self._until or (now := self._clock()) >= self._until:
+        if not self.until or (now := self._clock()) >= self.until:
             return 0.0
         if now < self._probe_at:
-            return self._until - now
+            return self.until - now
         # Noted before Redis is asked: this replica's other requests do not ask meanwhile.
         self._probe_at = now + PROBE_SECONDS
         if await self._claim_probe():
             self._probes_until = self._clock() + PROBE_SECONDS
             return 0.0
         self._probe_at = now + ASK_SECONDS
-        return max(self._until - now, 0.0)
+        return max(self.until - now, 0.0)
 
     async def share(self) -> None:
         """Write a changed pause to Redis, else read it from there. Raises StoreUnavailable."""
@@ -113,9 +114,9 @@ class Egress:
         if self._changed:  # while Redis was asked: the newer state is written next
             return
         until = _time(found)
-        if until > self._until:
+        if until > self.until:
             self._probe_at = self._clock() + PROBE_SECONDS
-        self._until = until
+        self.until = until
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Share until cancelled."""
@@ -138,13 +139,11 @@ class Egress:
             return True
 
     async def _write(self, redis: Redis) -> None:
-        left = self._until - self._clock()
+        left = self.until - self._clock()
         try:
             with mapped():
                 if left > 0:
-                    await redis.set(
-                        keyspace.egress(), f"{self._until:.3f}", px=int(left * 1000) + 1
-                    )
+                    await redis.set(keyspace.egress(), f"{self.until:.3f}", px=int(left * 1000) + 1)
                 else:
                     await redis.delete(keyspace.egress())
         except StoreUnavailable:
