@@ -62,6 +62,8 @@ def test_an_event_finds_its_item_by_id_then_by_index_then_as_the_last_one() -> N
     assert passing.find({"item_id": "msg_1", "output_index": 1}) is one
     assert passing.find({"item_id": "changed", "output_index": 0}) is one
     assert passing.find({"item_id": "changed"}) is two
+    assert passing.find({"item_id": "changed"}, two.type) is two
+    assert passing.find({"item_id": "changed"}, "reasoning") is None
     assert passing.find({"output_index": 7}) is None
 
 

@@ -161,6 +161,20 @@ def follow(out: list[Any]) -> str:
     return ""
 
 
+def test_a_delta_that_names_no_item_is_never_told_of_one_of_another_type() -> None:
+    nameless = {"type": "response.function_call_arguments.delta", "item_id": "?", "delta": "{}"}
+    out = told(
+        says.created(),
+        says.added(says.reasoning()),
+        nameless,
+        says.done(says.call("f", "{}"), at=1),
+        says.completed(),
+    )
+
+    assert follow(out) == "completed"
+    assert kinds(out).count("function_call_arguments.delta") == 1
+
+
 def test_deltas_pass_as_the_bytes_they_came_in() -> None:
     odd = b'event: response.output_text.delta\ndata: { "type":"response.output_text.delta", "logprobs":[],"sequence_number":%d,"item_id":"msg_1","output_index":0,"content_index":0,"delta":"\\u00e9"}\n\n'
     answer = translator()

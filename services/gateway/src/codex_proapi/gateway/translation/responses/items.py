@@ -57,14 +57,15 @@ class ResponseItems:
     def __repr__(self) -> str:
         return f"<ResponseItems {len(self._by_index)}>"
 
-    def find(self, body: Mapping[str, Any]) -> ItemState | None:
-        """The item of an event: by id, by output index, else the last one begun."""
+    def find(self, body: Mapping[str, Any], kind: str = "") -> ItemState | None:
+        """The item of an event: by id, by output index, else the last one begun, if it is of this type."""
         item_id, index = _id(body.get("item_id")), _index(body.get("output_index"))
         if item_id is not None and item_id in self._by_id:
             return self._by_id[item_id]
         if index is not None:
             return self._by_index.get(index)
-        return self._last
+        last = self._last
+        return None if last is None or (kind and last.type != kind) else last
 
     @property
     def unfinished(self) -> list[ItemState]:

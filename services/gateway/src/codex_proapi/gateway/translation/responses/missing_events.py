@@ -208,7 +208,7 @@ def _item_of(
     part_kind: PartKind, body: Body, items: ResponseItems
 ) -> tuple[ItemState | None, list[Body]]:
     """The item of an event, whose ids are set, and the item's `added` event if it was not sent."""
-    state = items.find(body)
+    state = items.find(body, part_kind.item)
     bodies: list[Body] = []
     if state is None and part_kind.part:
         item = {"id": body.get("item_id"), "type": part_kind.item}
