@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from codex_proapi.commons.runtime.lenient_json import write
-from codex_proapi.gateway.formats.sse import encode_sse
 
 PUBLIC_EVENTS: Final = frozenset(
     (
@@ -116,7 +115,8 @@ def complete_response(
     """
     whole: dict[str, Any] = {"id": "", "object": "response", **OPTIONAL, **known}
     whole["status"] = status
-    whole |= {name: value for name, value in response.items() if value is not None}
+    if response:
+        whole |= {name: value for name, value in response.items() if value is not None}
     for name, value in REQUIRED.items():
         if whole.get(name) is None:
             whole[name] = value
@@ -138,7 +138,7 @@ def whole_usage(usage: object) -> dict[str, Any]:
 
 def encode_response_event(body: Mapping[str, Any]) -> bytes:
     """Encode one event of a Responses stream; its `type` is its name."""
-    return encode_sse(write(body), event=str(body["type"]).encode())
+    return b"event: %b\ndata: %b\n\n" % (str(body["type"]).encode(), write(body))
 
 
 def _counts(provided: object, *names: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ LITE_NAMESPACE: Final = "functions"
 """Namespace of plain tools in our requests of the lite shape; removed from answers."""
 
 
-class ResponseState(enum.Enum):
+class ResponseState(enum.StrEnum):
     """The state of an answer."""
 
     WAITING = "waiting"
@@ -42,7 +42,7 @@ class ResponseState(enum.Enum):
     FAILED = "failed"
 
 
-class Move(enum.Enum):
+class Move(enum.StrEnum):
     """What changes the state of an answer."""
 
     SPEAKS = "speaks"
@@ -86,6 +86,7 @@ class ResponseStream:
         """The finished response object."""
         self._options = options
         self._first: list[Body] = []
+        """The first event, while it was not sent."""
         self._known: Body = {"id": response_id, "created_at": created, "model": options.model}
 
     def __repr__(self) -> str:
@@ -102,12 +103,15 @@ class ResponseStream:
         response = body.get("response")
         if isinstance(response, dict):
             self._learn(response)
-        self._open()
-        if kind == "response.created":
-            return self._opened()
-        rule = self._rules.get(kind)
-        bodies = rule(self, body) if rule is not None else self._about_item(body)
-        return [*self._opened(), *bodies]
+        if self.state is ResponseState.WAITING:
+            self._begin()
+        bodies: list[Body] = []
+        if kind != "response.created":
+            rule = self._rules.get(kind)
+            bodies = self._about_item(body) if rule is None else rule(self, body)
+        if self._first:
+            bodies, self._first = self._first + bodies, []
+        return bodies
 
     def finish(self) -> None:
         """Note that upstream has closed. Raises `Truncated` if the answer is incomplete."""
@@ -124,40 +128,35 @@ class ResponseStream:
             The events that must come first, and the response object of the failure.
         """
         self._learn(response if isinstance(response, dict) else {})
-        self._open()
-        opening = self._opened()
+        if self.state is ResponseState.WAITING:
+            self._begin()
+        opening, self._first = self._first, []
         self._go(Move.FAILS)
         known = {**self._known, "output": self.items.output([])}
-        return opening, self._response_object({}, status="failed", known=known)
+        return opening, self._response_object(known, status="failed")
 
     def _go(self, move: Move) -> None:
         self.state = TRANSITIONS[self.state].get(move, self.state)
 
-    def _open(self) -> None:
+    def _begin(self) -> None:
         """Create the first event, whichever event upstream began with."""
-        if self.state is ResponseState.WAITING:
-            self._go(Move.SPEAKS)
-            response = self._response_object(
-                {}, status="in_progress", known={**self._known, "output": []}
-            )
-            self._first = [{"type": "response.created", "response": response}]
-
-    def _opened(self) -> list[Body]:
-        """The first event, if it was not sent yet."""
-        first, self._first = self._first, []
-        return first
+        self._go(Move.SPEAKS)
+        response = self._response_object({**self._known, "output": []}, status="in_progress")
+        self._first = [{"type": "response.created", "response": response}]
 
     def _learn(self, response: Body) -> None:
         """Remember the fields of upstream's response object, for events with fewer fields."""
-        known = {name: value for name, value in response.items() if value is not None}
+        known = self._known
+        id_ = known["id"]
+        for name, value in response.items():
+            if value is not None:
+                known[name] = value
         if self.state is not ResponseState.WAITING:
-            # The id must not change for the client.
-            known.pop("id", None)
-        self._known |= known
-        self.items.response_id = str(self._known["id"])
+            known["id"] = id_  # it must not change for the client
+        self.items.response_id = str(known["id"])
 
-    def _response_object(self, response: Body, *, status: str, known: Body) -> Body:
-        whole = complete_response(response, known=known, status=status)
+    def _response_object(self, known: Body, *, status: str) -> Body:
+        whole = complete_response({}, known=known, status=status)
         whole |= self._options.echo
         whole["id"] = self._known["id"]
         whole["model"] = self._options.model or whole["model"]
@@ -165,8 +164,9 @@ class ResponseStream:
 
     def _under_way(self, body: Body) -> list[Body]:
         response = body.get("response")
-        provided = response if isinstance(response, dict) else {}
-        body["response"] = self._response_object(provided, status="in_progress", known=self._known)
+        status = response.get("status") if isinstance(response, dict) else None
+        status = "in_progress" if status is None else status
+        body["response"] = self._response_object(self._known, status=status)
         return [body]
 
     def _item_added(self, body: Body) -> list[Body]:
@@ -222,7 +222,7 @@ class ResponseStream:
             self._go(Move.FAILS)
             raise EmptyAnswer("The backend's answer was empty: neither text nor a call.")
         status = "completed" if complete else "incomplete"
-        rendered = self._response_object(provided, status=status, known=self._known)
+        rendered = self._response_object(self._known, status=status)
         usage = whole_usage(rendered.get("usage"))
         rendered |= {"status": status, "output": self.output, "usage": usage}
         self.response = body["response"] = rendered
@@ -247,7 +247,6 @@ class ResponseStream:
         return bodies
 
     _rules: ClassVar[Mapping[str, Callable[[Any, Body], list[Body]]]] = {
-        "response.created": _under_way,
         "response.queued": _under_way,
         "response.in_progress": _under_way,
         "response.output_item.added": _item_added,

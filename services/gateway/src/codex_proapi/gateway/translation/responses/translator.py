@@ -84,7 +84,17 @@ _SHAPES: Final = {
     "response.function_call_arguments.delta": (_Arguments, "part"),
     "response.custom_tool_call_input.delta": (_Input, "part"),
 }
-_READ: Final = {name: msgspec.json.Decoder(shape).decode for name, (shape, _) in _SHAPES.items()}
+_READ: Final = {
+    name: (msgspec.json.Decoder(shape).decode, len(first_lines(name)), part)
+    for name, (shape, part) in _SHAPES.items()
+}
+"""By an event's name: what reads its payload, where that begins in a block, and the field with the
+part's index."""
+_ENDS: Final[dict[type, str]] = {
+    ResponseCompleted: "response.completed",
+    ResponseIncomplete: "response.incomplete",
+}
+"""The public names of events that upstream may name otherwise."""
 
 
 class ResponsesTranslator(EventTranslator):
@@ -136,16 +146,25 @@ class ResponsesTranslator(EventTranslator):
     _fast: ClassVar[Mapping[bytes, FastHandler]] = dict.fromkeys(map(first_lines, _SHAPES), _delta)
 
     def _translate(self, event: UpstreamEvent, data: bytes, block: bytes) -> bytes:
-        body = _body_of(event, data, block)
-        if body is None:
+        try:
+            body = read_any(data)
+        except DECODE_ERRORS:
+            if isinstance(event, UnknownEvent):
+                return b""
+            raise Malformed("An upstream event cannot be read.") from None
+        if not isinstance(body, dict):
             return b""
-        if isinstance(event, ResponseFailed | UpstreamErrorEvent):
+        kind = _ENDS.get(type(event)) or body.get("type") or _name_of(block)
+        body["type"] = kind
+        if isinstance(event, (ResponseFailed, UpstreamErrorEvent)):
             self._failed = body.get("response")
             raise public_error(refusal_of_event(event))
         bodies = self._stream.feed(body)
-        if bodies and bodies[-1] is body and body["type"] in _SHAPES and speaks(event):
+        if not bodies:
+            return b""
+        if kind in _READ and bodies[-1] is body and speaks(event):
             self._pass_next(body)
-        written = b"".join(map(self._encode, bodies))
+        written = self._encoded(bodies)
         if self._stream.state is ResponseState.FINISHED:
             self._end()
         return written
@@ -159,7 +178,7 @@ class ResponsesTranslator(EventTranslator):
         opening, response = self._stream.fail(self._failed)
         return b"".join(
             (
-                *map(self._encode, opening),
+                self._encoded(opening),
                 response_failed_event(error, response, sequence_number=self._next),
                 response_error_event(error, sequence_number=self._next + 1),
             )
@@ -167,15 +186,18 @@ class ResponsesTranslator(EventTranslator):
 
     def _pass_next(self, body: Body) -> None:
         """Forward the next deltas of the same part without `ResponseStream`."""
-        kind = body["type"]
-        self._read, self._skip = _READ[kind], len(first_lines(kind))
+        self._read, self._skip, part = _READ[body["type"]]
         self._item_id, self._index = body["item_id"], body["output_index"]
-        self._part = body.get(_SHAPES[kind][1], 0)
+        self._part = body.get(part, 0)
 
-    def _encode(self, body: Body) -> bytes:
-        body["sequence_number"] = self._next
-        self._next += 1
-        return encode_response_event(body)
+    def _encoded(self, bodies: list[Body]) -> bytes:
+        """The events as bytes, with the next sequence numbers."""
+        written = b""
+        for body in bodies:
+            body["sequence_number"] = self._next
+            self._next += 1
+            written += encode_response_event(body)
+        return written
 
     def _end(self) -> None:
         self.done = True
@@ -184,21 +206,7 @@ class ResponsesTranslator(EventTranslator):
             self.report.response = write(self._stream.response)
 
 
-def _body_of(event: UpstreamEvent, data: bytes, block: bytes) -> Body | None:
-    """The event as a JSON object with the public API's name; None if it is no object."""
-    try:
-        body = read_any(data)
-    except DECODE_ERRORS:
-        if isinstance(event, UnknownEvent):
-            return None
-        raise Malformed("An upstream event cannot be read.") from None
-    if not isinstance(body, dict):
-        return None
-    if isinstance(event, ResponseCompleted):
-        body["type"] = "response.completed"
-    elif isinstance(event, ResponseIncomplete):
-        body["type"] = "response.incomplete"
-    elif not body.get("type"):
-        message = read_block(block)
-        body["type"] = ((message and message.event) or b"").decode(errors="replace")
-    return body
+def _name_of(block: bytes) -> str:
+    """The name in the `event:` line, for a payload without its own; empty if missing."""
+    message = read_block(block)
+    return ((message and message.event) or b"").decode(errors="replace")
