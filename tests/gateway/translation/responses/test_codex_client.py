@@ -103,7 +103,7 @@ def test_what_is_no_item_is_refused(entries: Any, param: str) -> None:
 
 def test_tools_keep_their_bytes() -> None:
     raw = b'{ "type":"function","name":"a.b","parameters":{"x":1.0} }'
-    tools = codex_tools(decode_body(b'{"tools":[%b,{"type":"web_search"}]}' % raw).tools)
+    tools = codex_tools(decode_body(b'{"tools":[%b,{"type":"web_search"}]}' % raw))
 
     assert [(tool.type, tool.name) for tool in tools] == [("function", "a.b"), ("web_search", "")]
     assert bytes(tools[0].definition["parameters"]) == b'{"x":1.0}'
@@ -112,7 +112,7 @@ def test_tools_keep_their_bytes() -> None:
 @pytest.mark.parametrize("declared", [{}, {"type": 7}])
 def test_a_tool_without_a_type_is_refused(declared: Any) -> None:
     with pytest.raises(BadRequest) as refused:
-        codex_tools(decode_body(json.dumps({"tools": [declared]}).encode()).tools)
+        codex_tools(decode_body(json.dumps({"tools": [declared]}).encode()))
 
     assert refused.value.param == "tools[0].type"
 

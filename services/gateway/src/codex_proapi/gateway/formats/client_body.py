@@ -49,10 +49,6 @@ class ClientBody(msgspec.Struct, frozen=True, kw_only=True):
     functions: tuple[ToolFields, ...] = ()
     """The deprecated form of tools."""
 
-    def get(self, name: str) -> Any:
-        """Return a value; None if it is absent or null."""
-        return self.values.get(name)
-
     def text(self, name: str) -> str | None:
         """Return a value that must be a string. Raises BadRequest for other types."""
         value = self.values.get(name)
@@ -146,9 +142,8 @@ def _decoded(body: bytes, read: frozenset[str] | None) -> ClientBody:
         tools = _tool_list("tools", tools_json)
         functions = _tool_list("functions", bytes(fields.pop("functions", _NULL)))
         fields = {name: raw for name, raw in fields.items() if raw != _NULL}
-        values = {
-            name: _value(name, raw) for name, raw in fields.items() if read is None or name in read
-        }
+        asked = fields if read is None else {n: raw for n, raw in fields.items() if n in read}
+        values = _values(asked, at_once=len(body) <= json_steps.STEP_BYTES)
     except msgspec.ValidationError as error:
         raise BadRequest(f"The body cannot be read: {error}", param="body") from None
     except UnicodeDecodeError:
@@ -164,12 +159,16 @@ def _decoded(body: bytes, read: frozenset[str] | None) -> ClientBody:
     )
 
 
-def _value(name: str, raw: msgspec.Raw) -> Any:
-    """Decode one field. Raises BadRequest for what JSON may write and nothing can hold, as 1e400."""
+def _values(fields: dict[str, msgspec.Raw], *, at_once: bool) -> dict[str, Any]:
+    """Decode fields. Raises BadRequest for what JSON may write and nothing can hold, as 1e400."""
+    decode = _VALUE.decode if at_once else json_steps.decode
+    values: dict[str, Any] = {}
     try:
-        return json_steps.decode(raw)
+        for name, raw in fields.items():
+            values[name] = decode(raw)
     except msgspec.ValidationError as error:
         raise BadRequest(f"'{name[:64]}' cannot be read: {error}", param=name[:64]) from None
+    return values
 
 
 def _decoded_mended(body: bytes, read: frozenset[str] | None) -> ClientBody:

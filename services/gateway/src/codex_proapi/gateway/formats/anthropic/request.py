@@ -61,7 +61,7 @@ def system_texts(body: ClientBody) -> list[str]:
 
 def stop_sequences(body: ClientBody) -> tuple[str, ...]:
     """Return the stop sequences. Raises BadRequest for anything but up to `MOST_STOPS` strings."""
-    listed = body.get("stop_sequences")
+    listed = body.values.get("stop_sequences")
     if listed is None:
         return ()
     if not isinstance(listed, list) or not all(isinstance(each, str) for each in listed):
@@ -80,7 +80,7 @@ def stop_sequences(body: ClientBody) -> tuple[str, ...]:
 
 def session_of(body: ClientBody) -> str | None:
     """Return the session's id in `metadata.user_id`: JSON now, `user_…_session_<uuid>` before."""
-    metadata = body.get("metadata")
+    metadata = body.values.get("metadata")
     user_id = metadata.get("user_id") if isinstance(metadata, dict) else None
     if not isinstance(user_id, str):
         return None
@@ -96,7 +96,7 @@ def session_of(body: ClientBody) -> str | None:
 
 def safeguard_types(body: ClientBody) -> tuple[str, ...]:
     """Return the types of the requested safeguards; entries that cannot be read are skipped."""
-    listed = body.get("safeguards")
+    listed = body.values.get("safeguards")
     return tuple(
         each["type"]
         for each in (listed if isinstance(listed, list) else ())

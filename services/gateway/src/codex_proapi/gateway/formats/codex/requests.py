@@ -151,7 +151,16 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         if self.shape is Shape.LITE:
             self._fill_lite(body)
         else:
-            self._fill_classic(body)
+            if self.instructions is not None:
+                body["instructions"] = self.instructions
+            body["input"] = self.input
+            if self.tools:
+                self._fill_tools(body)
+            reasoning = self.reasoning
+            if "context" in reasoning:
+                reasoning = {name: reasoning[name] for name in reasoning if name != "context"}
+            if reasoning:
+                body["reasoning"] = reasoning
         body["store"] = False
         body["include"] = [ENCRYPTED_REASONING]
         if self.prompt_cache_key:
@@ -216,20 +225,12 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it requests a compacted history."""
         return bool(self.input) and self.input[-1].get("type") == COMPACTION_TRIGGER["type"]
 
-    def _fill_classic(self, body: dict[str, Any]) -> None:
-        if self.instructions is not None:
-            body["instructions"] = self.instructions
-        body["input"] = self.input
-        if self.tools:
-            body["tools"] = [tool.definition for tool in self.tools]
-            body["tool_choice"] = self.tool_choice
-            if self.parallel_tool_calls is not None:
-                body["parallel_tool_calls"] = self.parallel_tool_calls
-        reasoning = self.reasoning
-        if "context" in reasoning:
-            reasoning = {name: value for name, value in reasoning.items() if name != "context"}
-        if reasoning:
-            body["reasoning"] = reasoning
+    def _fill_tools(self, body: dict[str, Any]) -> None:
+        """Write the tools at the top level, for the classic shape."""
+        body["tools"] = [tool.definition for tool in self.tools]
+        body["tool_choice"] = self.tool_choice
+        if self.parallel_tool_calls is not None:
+            body["parallel_tool_calls"] = self.parallel_tool_calls
 
     def _fill_lite(self, body: dict[str, Any]) -> None:
         opening: list[Item] = []

@@ -80,7 +80,7 @@ def read_completions_request(
 
 def _prompt(asked: ClientBody) -> str:
     """Return the one prompt, from a string or a list of one string."""
-    prompt = asked.get("prompt")
+    prompt = asked.values.get("prompt")
     if prompt is None:
         raise BadRequest("'prompt' is required", code="missing_required_parameter", param="prompt")
     if isinstance(prompt, list) and len(prompt) == 1:
@@ -103,22 +103,22 @@ def _prompt(asked: ClientBody) -> str:
 
 def _refuse_impossible(asked: ClientBody) -> None:
     """Raise BadRequest for what would change the answer if it were left out."""
-    if asked.get("suffix"):
+    if asked.values.get("suffix"):
         raise BadRequest(
             "'suffix' is not supported: there is no filling in the middle",
             code="unsupported_parameter",
             param="suffix",
         )
-    best_of = asked.get("best_of")
+    best_of = asked.values.get("best_of")
     if best_of is not None and best_of != 1:
         raise BadRequest("Only one choice can be made", code="unsupported_value", param="best_of")
-    if not _is_within(asked.get("max_tokens"), least=1):
+    if not _is_within(asked.values.get("max_tokens"), least=1):
         raise BadRequest(
             "'max_tokens' must be a whole number of at least 1: there is no answer without text",
             code="unsupported_value",
             param="max_tokens",
         )
-    if not _is_within(asked.get("logprobs") or None, least=0, most=MOST_LOGPROBS):
+    if not _is_within(asked.values.get("logprobs") or None, least=0, most=MOST_LOGPROBS):
         raise BadRequest(
             f"'logprobs' must be a whole number from 0 to {MOST_LOGPROBS}",
             code="unsupported_value",

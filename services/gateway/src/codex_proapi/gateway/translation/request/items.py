@@ -45,6 +45,7 @@ ID_PREFIXES = {
 """Prefixes of upstream's ids, by item type; an id with another prefix was not made by upstream."""
 
 
+SEARCH_CALL = "web_search_call"
 _SEARCH_ACTIONS = frozenset({"search", "open_page", "find_in_page"})
 """What upstream takes back of its web searches."""
 
@@ -156,7 +157,7 @@ def is_foreign_search(entry: Item) -> bool:
     """
     action = entry.get("action")
     kind = action.get("type") if isinstance(action, dict) else None
-    return entry["type"] == "web_search_call" and kind is not None and kind not in _SEARCH_ACTIONS
+    return entry["type"] == SEARCH_CALL and kind is not None and kind not in _SEARCH_ACTIONS
 
 
 def _search(entry: Item, _: str, reading: TranslationContext) -> Item | None:
@@ -199,7 +200,7 @@ _READERS: dict[str, _Reader] = {
     REFERENCE: _reference,
     "compaction": _compaction,
     "compaction_trigger": _trigger,
-    "web_search_call": _search,
+    SEARCH_CALL: _search,
     "additional_tools": _nothing,
     **dict.fromkeys(TEXT_TYPES | IMAGE_TYPES | FILE_TYPES, _loose_part),
 }

@@ -58,16 +58,16 @@ SLOWER_TIERS = frozenset({"flex"})
 
 def refuse_impossible(body: ClientBody) -> None:
     """Raise BadRequest for a parameter that would change the answer if it were left out."""
-    count = body.get("n")
+    count = body.values.get("n")
     if count is not None and count != 1:
         raise BadRequest("Only one choice can be made", code="unsupported_value", param="n")
-    modalities = body.get("modalities")
+    modalities = body.values.get("modalities")
     if isinstance(modalities, list) and any(each != "text" for each in modalities):
         raise _unsupported("modalities")
-    if body.get("background"):
+    if body.values.get("background"):
         raise _unsupported("background")
     for name in ("audio", "conversation", "prompt"):
-        if body.get(name):
+        if body.values.get(name):
             raise _unsupported(name)
 
 
@@ -76,7 +76,7 @@ def note_dropped(body: ClientBody, dropped: Dropped, *, echoed: Container[str] =
     for name in body.names or body.values:
         if name not in HANDLED and name not in echoed:
             dropped.add(name)
-    include = body.get("include")
+    include = body.values.get("include")
     for wanted in include if isinstance(include, list) else ():
         if isinstance(wanted, str) and wanted != "reasoning.encrypted_content":
             dropped.add(f"include.{wanted}")
@@ -106,7 +106,7 @@ def text_of(body: ClientBody, model: Model, dropped: Dropped) -> dict[str, Any]:
     """Return `text`: verbosity and response format, from the fields of either API."""
     text: dict[str, Any] = {}
     nested = body.table("text")
-    verbosity = body.get("verbosity") or nested.get("verbosity")
+    verbosity = body.values.get("verbosity") or nested.get("verbosity")
     if verbosity is not None:
         verbosity = verbosity.strip().lower() if isinstance(verbosity, str) else verbosity
         if not isinstance(verbosity, str) or verbosity not in VERBOSITIES:
@@ -116,7 +116,7 @@ def text_of(body: ClientBody, model: Model, dropped: Dropped) -> dict[str, Any]:
         else:
             dropped.add("verbosity")
     for field, form in (
-        ("response_format", body.get("response_format")),
+        ("response_format", body.values.get("response_format")),
         ("text.format", nested.get("format")),
     ):
         if form is not None and (wanted := _format(form, field)):
@@ -127,8 +127,8 @@ def text_of(body: ClientBody, model: Model, dropped: Dropped) -> dict[str, Any]:
 
 def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | None:
     """Return the service tier, one that the model lists. Raises BadRequest for another tier's name."""
-    wanted = body.get("service_tier")
-    if wanted is None and body.get("speed") == "fast":
+    wanted = body.values.get("service_tier")
+    if wanted is None and body.values.get("speed") == "fast":
         wanted = "fast"
     tiers = resolved.model.service_tiers
     if wanted in ("fast", FAST_TIER):
@@ -150,9 +150,9 @@ def tier_of(body: ClientBody, resolved: Resolved, dropped: Dropped) -> str | Non
 
 def asks_faster(body: ClientBody) -> bool:
     """Return whether the body asks for a faster service than the standard one, offered or not."""
-    tier = body.get("service_tier")
+    tier = body.values.get("service_tier")
     named = isinstance(tier, str) and tier not in STANDARD_TIERS | SLOWER_TIERS
-    return named or body.get("speed") == "fast"
+    return named or body.values.get("speed") == "fast"
 
 
 def stops_of(body: ClientBody, *, most: int = MOST_STOPS) -> tuple[str, ...]:
@@ -180,9 +180,9 @@ def wants_usage(body: ClientBody) -> bool:
 
 def parallel_of(body: ClientBody) -> bool | None:
     """Return whether the client wants parallel calls; None if it does not say."""
-    if isinstance(wanted := body.get("parallel_tool_calls"), bool):
+    if isinstance(wanted := body.values.get("parallel_tool_calls"), bool):
         return wanted
-    choice = body.get("tool_choice")
+    choice = body.values.get("tool_choice")
     if isinstance(choice, dict) and choice.get("disable_parallel_tool_use") is True:
         return False
     return None
@@ -191,22 +191,22 @@ def parallel_of(body: ClientBody) -> bool | None:
 def _asked_effort(body: ClientBody) -> str | None:
     """Return the body's effort, from its name or a thinking budget; None for the defaults."""
     for field, word in (
-        ("reasoning_effort", _effort_in(body.get("reasoning_effort"))),
+        ("reasoning_effort", _effort_in(body.values.get("reasoning_effort"))),
         ("reasoning.effort", _reasoning(body).get("effort")),
     ):
         if word is not None and word not in ("auto", "default", ""):
             return _effort_word(word, field)
     if _reasoning(body).get("enabled") is False:
         return "none"
-    thinking = body.get("thinking")
+    thinking = body.values.get("thinking")
     if isinstance(thinking, dict):
         if thinking.get("type") == "disabled":
             return "none"
         return _effort_of_budget(thinking.get("budget_tokens"))
-    if thinking is False or body.get("enable_thinking") is False:
+    if thinking is False or body.values.get("enable_thinking") is False:
         return "none"
     budget = _reasoning(body).get("max_tokens")
-    return _effort_of_budget(body.get("thinking_budget") if budget is None else budget)
+    return _effort_of_budget(body.values.get("thinking_budget") if budget is None else budget)
 
 
 def _effort_in(field: Any) -> Any:
@@ -219,22 +219,22 @@ def summary_of(body: ClientBody) -> str | None:
 
     `none` is no summary; None leaves it to key, setting and catalogue.
     """
-    nested = body.get("reasoning_effort")
+    nested = body.values.get("reasoning_effort")
     for wish in (_reasoning(body), nested if isinstance(nested, dict) else {}):
         for name in ("summary", "generate_summary"):
             if wish.get(name) is not None:
                 return _summary_word(wish[name])
     for name in ("reasoning_summary", "reasoningSummary"):  # the latter of the AI SDK's options
-        if body.get(name) is not None:
-            return _summary_word(body.get(name))
-    if _reasoning(body).get("exclude") is True or body.get("include_reasoning") is False:
+        if body.values.get(name) is not None:
+            return _summary_word(body.values.get(name))
+    if _reasoning(body).get("exclude") is True or body.values.get("include_reasoning") is False:
         return "none"
-    thinking = body.get("thinking")
+    thinking = body.values.get("thinking")
     switches = (
-        body.get("include_reasoning"),
+        body.values.get("include_reasoning"),
         _reasoning(body).get("enabled"),
         thinking if isinstance(thinking, bool) else None,
-        body.get("enable_thinking"),
+        body.values.get("enable_thinking"),
         _reasoning(body).get("exclude") is False or None,
     )
     if isinstance(thinking, dict) and thinking.get("type") in ("enabled", "adaptive", "auto"):
@@ -267,7 +267,7 @@ def _effort_of_budget(budget: Any) -> str | None:
 
 
 def _reasoning(body: ClientBody) -> dict[str, Any]:
-    found = body.get("reasoning")
+    found = body.values.get("reasoning")
     return found if isinstance(found, dict) else {}
 
 

@@ -43,7 +43,6 @@ from codex_proapi.gateway.translation.tools.tool_choice import forces, read_choi
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 from codex_proapi.gateway.translation.tools.tools import (
     NO_TOOLS,
-    WEB_SEARCH,
     declared_names,
     read_tools,
     search_of_options,
@@ -236,10 +235,9 @@ class RequestReader:
         That is a forced tool choice, web search, and parallel calls where a client wants them.
         Where the backend refuses it, the request is repeated in the lite shape (`policy`).
         """
-        tools = self.tools.tools
-        needs_classic = bool(tools) and (
+        needs_classic = bool(self.tools.tools) and (
             forces(choice)
-            or (choice != "none" and any(tool.type == WEB_SEARCH for tool in tools))
+            or (choice != "none" and self.tools.searches)
             or parameters.parallel_of(self.body) is True
         )
         lite = self.resolved.model.use_responses_lite and not needs_classic

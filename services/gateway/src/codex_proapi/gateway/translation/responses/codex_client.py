@@ -4,16 +4,25 @@ Unknown item types, namespaces, metadata and the request's shape are kept. Remov
 only keys that upstream refuses, ids that cannot be upstream's, and the model's name.
 """
 
+import functools
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 from codex_proapi.commons.codex.model_catalogue import EFFORTS, Resolved
 from codex_proapi.gateway.errors import BadRequest
-from codex_proapi.gateway.formats.client_body import ClientBody, ToolFields, tool_value
+from codex_proapi.gateway.formats.client_body import (
+    REMEMBERED_LISTS,
+    ClientBody,
+    ToolFields,
+    remembered_tools,
+    tool_value,
+)
 from codex_proapi.gateway.formats.codex.requests import Item, Tool
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request.items import (
     ITEM_ID_LIMIT,
+    SEARCH_CALL,
     is_foreign_search,
     is_upstream_id,
 )
@@ -44,9 +53,9 @@ def codex_items(entries: Any) -> list[Item]:
     return list(_items(entries))
 
 
-def codex_tools(tools: tuple[ToolFields, ...]) -> tuple[Tool, ...]:
-    """Return a Codex client's tools, byte for byte unchanged."""
-    return tuple(_tool(fields, f"tools[{index}]") for index, fields in enumerate(tools))
+def codex_tools(body: ClientBody) -> tuple[Tool, ...]:
+    """Return a Codex client's tools, byte for byte unchanged; a list of them is remembered."""
+    return _read_again(body.tools_json) if body.tools_json else _tools(body.tools)
 
 
 def codex_reasoning(body: ClientBody, resolved: Resolved) -> dict[str, Any]:
@@ -72,14 +81,14 @@ def codex_metadata(body: ClientBody) -> dict[str, str] | None:
 
 def codex_choice(body: ClientBody) -> str | dict[str, Any]:
     """Return `tool_choice` unchanged."""
-    choice = body.get("tool_choice")
+    choice = body.values.get("tool_choice")
     return choice if isinstance(choice, str | dict) else "auto"
 
 
 def _items(entries: list[Any]) -> Iterator[Item]:
     for index, entry in enumerate(entries):
         item = _item(entry, f"input[{index}]")
-        if is_foreign_search(item):
+        if item["type"] == SEARCH_CALL and is_foreign_search(item):
             continue
         if item["type"] == "reasoning":
             if (sound := _reasoning(item)) is None:
@@ -152,6 +161,15 @@ def _foreign_secret(entry: Item) -> bool:
     return too_long and entry["type"] == "reasoning" and bool(entry.get("encrypted_content"))
 
 
+def _tools(tools: tuple[ToolFields, ...]) -> tuple[Tool, ...]:
+    return tuple(_tool(fields, f"tools[{index}]") for index, fields in enumerate(tools))
+
+
+@functools.lru_cache(maxsize=REMEMBERED_LISTS)
+def _read_again(tools_json: bytes) -> tuple[Tool, ...]:
+    return _tools(remembered_tools(tools_json))
+
+
 def _tool(fields: ToolFields, where: str) -> Tool:
     kind, name = tool_value(fields, "type"), tool_value(fields, "name")
     if not isinstance(kind, str):
@@ -161,4 +179,4 @@ def _tool(fields: ToolFields, where: str) -> Tool:
 
 def is_lite(items: list[Item]) -> bool:
     """Whether a client wrote its request in the lite shape."""
-    return any(item["type"] == "additional_tools" for item in items)
+    return "additional_tools" in map(itemgetter("type"), items)

@@ -99,7 +99,7 @@ def _codex_request(reader: RequestReader) -> tuple[UpstreamRequest, list[Item]]:
     """Return a Codex client's request, without `input`, and its items: see `codex_client`."""
     body, resolved = reader.body, reader.resolved
     codex_client.note_codex_dropped(body, reader.dropped)
-    items = codex_client.codex_items(body.get("input"))
+    items = codex_client.codex_items(body.values.get("input"))
     tier = FAST_TIER if resolved.fast else _codex_tier(body)
     lite = reader.client.lite or codex_client.is_lite(items)
     request = UpstreamRequest(
@@ -108,7 +108,7 @@ def _codex_request(reader: RequestReader) -> tuple[UpstreamRequest, list[Item]]:
         session_id="",
         input=(),
         instructions=body.text("instructions"),
-        tools=codex_client.codex_tools(body.tools),
+        tools=codex_client.codex_tools(body),
         tool_choice=codex_client.codex_choice(body),
         parallel_tool_calls=parameters.parallel_of(body),
         reasoning=codex_client.codex_reasoning(body, resolved),

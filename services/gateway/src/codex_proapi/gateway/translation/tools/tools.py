@@ -39,6 +39,8 @@ class ToolSet(msgspec.Struct, frozen=True, kw_only=True):
     """Sent names of tools declared in the chat form of `custom`."""
     custom: frozenset[str] = frozenset()
     """Sent names of custom tools."""
+    searches: bool = False
+    """Whether web search is among the tools."""
 
 
 NO_TOOLS = ToolSet()
@@ -97,6 +99,7 @@ def read_tools(
         hosted_out=frozenset(hosted_out),
         chat_custom=frozenset(chat_custom),
         custom=frozenset(tool.name for tool in found.values() if tool.type == "custom"),
+        searches=any(tool.type == WEB_SEARCH for tool in found.values()),
     )
 
 

@@ -84,9 +84,9 @@ def read_edit_request(
             pictures = form.pictures.get("image") or form.pictures.get("images") or []
             if "mask" in form.pictures:
                 raise _without_mask()
-        if asked.get("mask") is not None:
+        if asked.values.get("mask") is not None:
             raise _without_mask()
-        field = "image" if asked.get("images") is None else "images"
+        field = "image" if asked.values.get("images") is None else "images"
         return _translated(asked, EDITS, checked_pictures(pictures, field), options, client)
     except DECODING_ERRORS:
         raise unreadable() from None
@@ -149,7 +149,7 @@ def _model(name: str) -> str:
 
 def _options(asked: ClientBody) -> dict[str, Any]:
     """The options that are sent; `n` of a form is a text."""
-    told = {name: value for name in _SENT if (value := asked.get(name)) is not None}
+    told = {name: value for name in _SENT if (value := asked.values.get(name)) is not None}
     count = told.get("n")
     if isinstance(count, str) and count.isascii() and count.isdigit():
         count = told["n"] = int(count[:4])
@@ -163,13 +163,13 @@ def _options(asked: ClientBody) -> dict[str, Any]:
 
 def _refuse_impossible(asked: ClientBody) -> None:
     """Raise BadRequest for what would change the answer if it were left out."""
-    if asked.get("response_format") not in (None, "b64_json"):
+    if asked.values.get("response_format") not in (None, "b64_json"):
         raise BadRequest(
             "Only 'b64_json' is available: images have no address here",
             code="unsupported_value",
             param="response_format",
         )
-    if asked.get("stream") not in (None, False, "false"):
+    if asked.values.get("stream") not in (None, False, "false"):
         raise BadRequest("Images are not streamed", code="unsupported_parameter", param="stream")
 
 

@@ -19,9 +19,9 @@ MOST_PICTURES: Final = 16
 
 def listed_pictures(asked: ClientBody) -> list[str]:
     """The pictures of a JSON body: `images` or `image`, as objects or data: URLs. Raises BadRequest."""
-    listed = asked.get("images")
+    listed = asked.values.get("images")
     field = "image" if listed is None else "images"
-    listed = asked.get("image") if listed is None else listed
+    listed = asked.values.get("image") if listed is None else listed
     each = listed if isinstance(listed, list) else [] if listed is None else [listed]
     return [_url(picture, f"{field}.{index}") for index, picture in enumerate(each)]
 

@@ -40,7 +40,7 @@ def read_search_request(
     """
     try:
         asked = decode_body(body)
-        if not isinstance(asked.get("commands"), dict):
+        if not isinstance(asked.values.get("commands"), dict):
             raise BadRequest(
                 "'commands' must be an object", code="missing_required_parameter", param="commands"
             )
@@ -49,7 +49,7 @@ def read_search_request(
             model = catalogue.resolve(name).model.slug
         except ModelNotFound as missing:
             raise UnknownModel(str(missing)) from None
-        own = asked.get("id")
+        own = asked.values.get("id")
         session = client.session or (own if isinstance(own, str) and own else None)
         conversation = fingerprint(options.key_id, f"lane {session or 'search'}")
         return TranslatedRequest(

@@ -37,7 +37,6 @@ from codex_proapi.gateway.translation.request.translated_request import (
     TranslatedRequest,
 )
 from codex_proapi.gateway.translation.tools.tool_choice import forces
-from codex_proapi.gateway.translation.tools.tools import WEB_SEARCH
 
 AUXILIARY: Final = "auxiliary"
 COMPACTION: Final = "compaction"
@@ -161,7 +160,7 @@ class _MessagesReader:
         """Whether the client's tool search is sent in the native form, which keeps the prefix cached."""
         structured = self._options.history_mode is HistoryMode.STRUCTURED
         able = self._resolved.model.supports_search_tool and structured
-        if not able or isinstance(offered.choice, dict):
+        if not able or NAME not in offered.shapes or isinstance(offered.choice, dict):
             return False
         return any(tool.type == "function" and tool.name == NAME for tool in offered.tools.tools)
 
@@ -170,9 +169,9 @@ class _MessagesReader:
 
         If the backend refuses it, the request is repeated in the lite shape (`policy`).
         """
-        tools, choice = offered.tools.tools, offered.choice
-        needs_classic = bool(tools) and (
-            forces(choice) or (choice != "none" and any(tool.type == WEB_SEARCH for tool in tools))
+        tools, choice = offered.tools, offered.choice
+        needs_classic = bool(tools.tools) and (
+            forces(choice) or (choice != "none" and tools.searches)
         )
         lite = self._resolved.model.use_responses_lite and not needs_classic
         return Shape.LITE if lite else Shape.CLASSIC

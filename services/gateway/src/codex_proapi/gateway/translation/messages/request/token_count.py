@@ -6,7 +6,7 @@ number of tokens, as their bytes do not determine it; files count by their size.
 
 from typing import Any, Final
 
-from codex_proapi.gateway.formats.client_body import ClientBody
+from codex_proapi.gateway.formats.client_body import ClientBody, ToolFields
 from codex_proapi.gateway.translation.history.token_estimate import BYTES_PER_TOKEN, PICTURE_TOKENS
 
 OF_MESSAGE: Final = 4
@@ -18,6 +18,7 @@ SIGNATURE_CHARACTERS: Final = 8
 FILE_CHARACTERS: Final = 30
 """Base64 characters of a file per token."""
 _UNCOUNTED: Final = frozenset({"type", "id", "tool_use_id", "cache_control", "role", "media_type"})
+_TOOL_FIELDS: Final = ("name", "description", "input_schema")
 _NO_TEXT: Final = ("image", "base64", "thinking")
 """Types of parts of which not the text is counted; as a tuple, for a client's type may be anything."""
 
@@ -26,7 +27,7 @@ def count_tokens(body: ClientBody) -> int:
     """Return the estimated input tokens of a body; at least 1."""
     messages = body.values.get("messages")
     entries = messages if isinstance(messages, list) else []
-    text = sum(map(_tool_bytes, body.tools))
+    text = _bytes_of(body.tools)
     tokens = OF_MESSAGE * len(entries) + OF_TOOL * len(body.tools)
     waiting = [body.values.get("system"), *entries]
     while waiting:
@@ -57,9 +58,11 @@ def _tokens_of(part: dict[str, Any]) -> int | None:
     return len(data) // FILE_CHARACTERS if isinstance(data, str) else None
 
 
-def _tool_bytes(fields: dict[str, Any]) -> int:
-    return sum(
-        len(memoryview(fields[name]))
-        for name in ("name", "description", "input_schema")
-        if name in fields
-    )
+def _bytes_of(tools: tuple[ToolFields, ...]) -> int:
+    """The bytes of the fields of tools that a model reads."""
+    size = 0
+    for fields in tools:
+        for name in _TOOL_FIELDS:
+            if name in fields:
+                size += len(memoryview(fields[name]))
+    return size
