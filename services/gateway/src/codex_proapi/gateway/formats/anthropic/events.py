@@ -11,7 +11,6 @@ import msgspec
 
 from codex_proapi.commons.runtime.lenient_json import write
 from codex_proapi.commons.usage.token_counts import Tokens
-from codex_proapi.gateway.formats.sse import encode_sse
 
 PING: Final = b'event: ping\ndata: {"type":"ping"}\n\n'
 """Keep-alive event: SDKs skip it anywhere in a stream, and clients reset their time-outs."""
@@ -139,30 +138,26 @@ def empty_message(start: MessageStart) -> dict[str, Any]:
 
 def encode(event: StreamEvent) -> bytes:
     """Encode one event; `event:` always repeats the type."""
-    name, body = _named(event)
-    return encode_sse(write({"type": name, **body}), event=name.encode())
+    match event:
+        case BlockDelta(index=index, delta=delta):
+            kind, body = "content_block_delta", {"index": index, "delta": delta}
+        case BlockStart(index=index, block=block):
+            kind, body = "content_block_start", {"index": index, "content_block": block}
+        case BlockStop(index=index):
+            kind, body = "content_block_stop", {"index": index}
+        case MessageStart():
+            kind, body = "message_start", {"message": empty_message(event)}
+        case MessageDelta():
+            kind, body = "message_delta", _ending(event)
+        case MessageStop():
+            kind, body = "message_stop", {}
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), write({"type": kind, **body}))
 
 
 def around_delta(index: int, delta: dict[str, Any]) -> tuple[bytes, bytes]:
     """Return the bytes before and after the JSON string of a delta with empty text."""
     head, _, tail = encode(BlockDelta(index, delta)).rpartition(b'""')
     return head, tail
-
-
-def _named(event: StreamEvent) -> tuple[str, dict[str, Any]]:
-    match event:
-        case MessageStart():
-            return "message_start", {"message": empty_message(event)}
-        case BlockStart(index=index, block=block):
-            return "content_block_start", {"index": index, "content_block": block}
-        case BlockDelta(index=index, delta=delta):
-            return "content_block_delta", {"index": index, "delta": delta}
-        case BlockStop(index=index):
-            return "content_block_stop", {"index": index}
-        case MessageDelta():
-            return "message_delta", _ending(event)
-        case MessageStop():
-            return "message_stop", {}
 
 
 def _ending(event: MessageDelta) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class Block(msgspec.Struct, kw_only=True, eq=False):
 class BlockQueue:
     """The blocks that are not completely written."""
 
+    __slots__ = ("_blocks", "_close_tail", "_next_index", "opened", "tail")
+
     def __init__(self) -> None:
         self.tail: Block | None = None
         """The last block, until another is opened or it is closed."""
@@ -57,7 +59,7 @@ class BlockQueue:
     def current(self) -> Block | None:
         """The block whose deltas can be written at once: begun, not ended, nothing buffered."""
         head = self._blocks[0] if self._blocks else None
-        return head if head is not None and head.begun and not head.ended else None
+        return head if head is not None and head.index >= 0 and not head.ended else None
 
     def open(
         self,
@@ -92,11 +94,12 @@ class BlockQueue:
         events: list[StreamEvent] = []
         while self._blocks and self._blocks[0].ready:
             head = self._blocks[0]
-            if not head.begun:
+            if head.index < 0:
                 head.index = self._next_index
                 self._next_index += 1
                 events.append(BlockStart(head.index, head.opening))
-            events += [BlockDelta(head.index, delta) for delta in head.waiting]
+            for delta in head.waiting:
+                events.append(BlockDelta(head.index, delta))  # noqa: PERF401 - most have one
             head.waiting.clear()
             if not head.ended:
                 break

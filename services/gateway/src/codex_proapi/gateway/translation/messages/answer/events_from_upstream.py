@@ -76,6 +76,17 @@ _CONTEXT_WORDS: Final = "context"
 class MessagesStream(AnswerStream[StreamEvent]):
     """Translates the events of one answer for a client of the Messages API."""
 
+    __slots__ = (
+        "_account",
+        "_options",
+        "_start",
+        "calls",
+        "queue",
+        "reasoning",
+        "searches",
+        "text",
+    )
+
     def __init__(
         self, options: MessagesOptions, *, message_id: str, model: str, account: Callable[[], str]
     ) -> None:
@@ -90,12 +101,12 @@ class MessagesStream(AnswerStream[StreamEvent]):
         super().__init__()
         self.queue = BlockQueue()
         self.text = Text(self.queue, stop=options.stop, structured=options.structured)
-        self.reasoning = Reasoning(
-            self.queue, visible=options.thinking, summaries=options.summaries, account=account
-        )
-        self.calls = ToolCalls(self.queue, options, fallback_id=message_id)
-        self.searches = WebSearches(self.queue, fallback_id=message_id)
+        self.reasoning: Reasoning | None = None
+        """The thinking, the calls and the searches: None while there are none."""
+        self.calls: ToolCalls | None = None
+        self.searches: WebSearches | None = None
         self._options = options
+        self._account = account
         self._start = MessageStart(
             message_id=message_id, model=model, input_tokens=options.input_tokens
         )
@@ -120,19 +131,19 @@ class MessagesStream(AnswerStream[StreamEvent]):
         return self._written()
 
     def _reasoning_delta(self, event: ReasoningDelta) -> list[StreamEvent]:
-        self.reasoning.piece(event.delta, summary_position(event), SUMMARY)
+        self._begun_reasoning().piece(event.delta, summary_position(event), SUMMARY)
         return self._written()
 
     def _reasoning_done(self, event: ReasoningDone) -> list[StreamEvent]:
-        self.reasoning.part_done(event.text, summary_position(event), SUMMARY)
+        self._begun_reasoning().part_done(event.text, summary_position(event), SUMMARY)
         return self._written()
 
     def _raw_reasoning_delta(self, event: RawReasoningDelta) -> list[StreamEvent]:
-        self.reasoning.piece(event.delta, part_position(event), RAW)
+        self._begun_reasoning().piece(event.delta, part_position(event), RAW)
         return self._written()
 
     def _raw_reasoning_done(self, event: RawReasoningDone) -> list[StreamEvent]:
-        self.reasoning.part_done(event.text, part_position(event), RAW)
+        self._begun_reasoning().part_done(event.text, part_position(event), RAW)
         return self._written()
 
     def _annotation(self, event: AnnotationAdded) -> list[StreamEvent]:
@@ -140,11 +151,11 @@ class MessagesStream(AnswerStream[StreamEvent]):
         return []
 
     def _call_delta(self, event: ArgumentsDelta | InputDelta) -> list[StreamEvent]:
-        self.calls.piece(event.delta, event.item_id, event.output_index)
+        self._begun_calls().piece(event.delta, event.item_id, event.output_index)
         return self._written()
 
     def _arguments_done(self, event: ArgumentsDone) -> list[StreamEvent]:
-        self.calls.arguments(event.arguments, event.item_id, event.output_index)
+        self._begun_calls().arguments(event.arguments, event.item_id, event.output_index)
         return self._written()
 
     def _item_added(self, event: ItemAdded) -> list[StreamEvent]:
@@ -177,17 +188,35 @@ class MessagesStream(AnswerStream[StreamEvent]):
         """What can be written now; the text ends if it has reached a stop sequence."""
         if self.text.stopped_at is not None:
             self.text.close()
-            self.calls.close(complete=False)
+            if self.calls is not None:
+                self.calls.close(complete=False)
             self._move(StopMet)
         return self.queue.take()
+
+    def _begun_reasoning(self) -> Reasoning:
+        """The thinking, at the first event about it."""
+        if self.reasoning is None:
+            self.reasoning = Reasoning(
+                self.queue,
+                visible=self._options.thinking,
+                summaries=self._options.summaries,
+                account=self._account,
+            )
+        return self.reasoning
+
+    def _begun_calls(self) -> ToolCalls:
+        """The calls, at the first event about one."""
+        if self.calls is None:
+            self.calls = ToolCalls(self.queue, self._options, fallback_id=self._start.message_id)
+        return self.calls
 
     def _begin_item(self, raw: Raw, output_index: int | None) -> None:
         item = decode_item(raw)
         if isinstance(item, FunctionCallItem | CustomCallItem):
             self.text.release()
-            self.calls.add(item, output_index)
+            self._begun_calls().add(item, output_index)
         elif isinstance(item, ReasoningItem):
-            self.reasoning.added(raw, item)
+            self._begun_reasoning().added(raw, item)
         elif isinstance(item, MessageItem):
             self.text.message_added(item, output_index)
 
@@ -196,14 +225,16 @@ class MessagesStream(AnswerStream[StreamEvent]):
             case MessageItem() as item:
                 self.text.message(item, output_index)
             case ReasoningItem() as item:
-                self.reasoning.done(raw, item, output_index)
+                self._begun_reasoning().done(raw, item, output_index)
             case FunctionCallItem() | CustomCallItem() as item:
                 self.text.release()
-                self.calls.done(item, output_index)
+                self._begun_calls().done(item, output_index)
             case OtherItem(type=kind) if kind == SEARCH_ITEM:
+                if self.searches is None:
+                    self.searches = WebSearches(self.queue, fallback_id=self._start.message_id)
                 self.searches.done(raw)
             case OtherItem(type=kind) if kind == TOOL_SEARCH_CALL:
-                self.calls.done(searching_call(raw), output_index)
+                self._begun_calls().done(searching_call(raw), output_index)
             case _:
                 pass
 
@@ -217,14 +248,18 @@ class MessagesStream(AnswerStream[StreamEvent]):
         if not self._items_done:
             for index, raw in enumerate(self._missing_items(event.response)):
                 self._item(raw, index)
-        self.calls.close(complete=complete)
-        if not self.text.said:
-            self.text.release()
-        self.text.close()
-        self.reasoning.finish()
-        self.searches.finish(self.text.citations)
-        spoke = self.text.said or self.text.refused or self.calls.any_whole or self.searches.count
-        if complete and not spoke:
+        text, calls, searches = self.text, self.calls, self.searches
+        if calls is not None:
+            calls.close(complete=complete)
+        if not text.said:
+            text.release()
+        text.close()
+        if self.reasoning is not None:
+            self.reasoning.finish()
+        if searches is not None:
+            searches.finish(text.citations)
+        spoke = text.said or text.refused or searches is not None
+        if complete and not spoke and not (calls is not None and calls.any_whole):
             raise self._empty()
         short = "" if complete else incomplete_reason(event.response) or "cut"
         return self._last_events(tokens, short)
@@ -234,8 +269,8 @@ class MessagesStream(AnswerStream[StreamEvent]):
 
     def _last_events(self, tokens: Tokens | None, short: str) -> list[StreamEvent]:
         """The rest of the blocks, then `message_delta` with the stop reason, and `message_stop`."""
-        options = self._options
-        if self.calls.any_half:
+        options, searches = self._options, self.searches
+        if self.calls is not None and self.calls.any_half:
             self._move(NothingUsable)
             raise Truncated("The backend's answer ended within a call of a tool.")
         self.queue.close_tail()
@@ -243,7 +278,7 @@ class MessagesStream(AnswerStream[StreamEvent]):
             stop_reason=self._stop_reason(short),
             stop_sequence=self.text.stopped_at,
             tokens=tokens or Tokens(input=options.input_tokens),
-            web_searches=self.searches.count,
+            web_searches=0 if searches is None else searches.count,
             safeguard_results=tuple(map(_unjudged, options.safeguards)),
         )
         return [*self.queue.take(), delta, MessageStop()]
@@ -254,7 +289,7 @@ class MessagesStream(AnswerStream[StreamEvent]):
         if short:
             full = _CONTEXT_WORDS in short
             return CONTEXT_FULL if full else SHORT_REASONS.get(short, MAX_TOKENS)
-        if self.calls.any_whole:
+        if self.calls is not None and self.calls.any_whole:
             return TOOL_USE
         return REFUSAL if self.text.refused and not self.text.said else END_TURN
 

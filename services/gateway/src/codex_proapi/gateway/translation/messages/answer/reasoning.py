@@ -39,6 +39,11 @@ _read: Final = reader(_Encrypted)
 class Reasoning:
     """The thinking blocks of one answer."""
 
+    __slots__ = (
+        *("_account", "_contents", "_kind", "_part", "_parts", "_queue", "_snapshots"),
+        *("_summaries", "_visible", "block", "position"),
+    )
+
     def __init__(
         self, queue: BlockQueue, *, visible: bool, summaries: bool, account: Callable[[], str]
     ) -> None:
@@ -59,17 +64,13 @@ class Reasoning:
         self._parts = DeltaTracker()
         self._kind: str | None = None
         self._part: tuple[str | int | None, int | None] | None = None
-        self._block: Block | None = None
+        self.block: Block | None = None
+        """The open block, if any."""
         self._contents: list[str] = []
         self._snapshots: dict[str | None, str] = {}
 
     def __repr__(self) -> str:
-        return f"<Reasoning {'open' if self._block else 'closed'}>"
-
-    @property
-    def block(self) -> Block | None:
-        """The open block, if any."""
-        return self._block
+        return f"<Reasoning {'open' if self.block else 'closed'}>"
 
     def piece(self, text: str, position: Position, kind: str) -> None:
         """Write a delta; parts of a block are separated by a blank line."""
@@ -109,21 +110,21 @@ class Reasoning:
 
     def finish(self) -> None:
         """End the answer: drop a block that would have only a signature, end any other."""
-        block = self._block
+        block = self.block
         if block is not None and not block.ready:
-            self._block = None
+            self.block = None
             self._contents.clear()
             self._queue.discard(block)
         self._close()
 
     def _open(self) -> Block:
-        if self._block is None:
-            self._block = self._queue.open(thinking_block(), ready=False, close=self._close)
-        return self._block
+        if self.block is None:
+            self.block = self._queue.open(thinking_block(), ready=False, close=self._close)
+        return self.block
 
     def _close(self) -> None:
         """Write the signature of the block and end it."""
-        block, self._block = self._block, None
+        block, self.block = self.block, None
         if block is None:
             return
         if signature := sealed(self._account(), self._contents):

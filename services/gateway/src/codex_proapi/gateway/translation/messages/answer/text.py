@@ -15,6 +15,11 @@ from codex_proapi.gateway.translation.stream.stop_sequences import StopCutter
 class Text:
     """The text blocks of one answer."""
 
+    __slots__ = (
+        *("_boundaries", "_cutter", "_held", "_queue", "_refusals", "_structured", "_texts"),
+        *("block", "citations", "position", "refused", "said", "stopped_at"),
+    )
+
     def __init__(
         self, queue: BlockQueue, *, stop: tuple[str, ...], structured: bool = False
     ) -> None:
@@ -29,34 +34,27 @@ class Text:
         self._cutter = StopCutter(stop) if stop else None
         self._texts = DeltaTracker()
         self._refusals = DeltaTracker()
-        self._block: Block | None = None
+        self.block: Block | None = None
+        """The open block, if any."""
+        self.stopped_at: str | None = None
+        """The stop sequence at which the text was cut, if any."""
         self._structured = structured
-        self._messages = MessageBoundaries()
+        self._boundaries = MessageBoundaries()
         self._held: list[tuple[str, Position]] = []
 
     def __repr__(self) -> str:
-        return f"<Text {'open' if self._block else 'closed'}>"
-
-    @property
-    def block(self) -> Block | None:
-        """The open block, if any."""
-        return self._block
-
-    @property
-    def stopped_at(self) -> str | None:
-        """The stop sequence at which the text was cut, if any."""
-        return self._cutter.met if self._cutter is not None else None
+        return f"<Text {'open' if self.block else 'closed'}>"
 
     def message_added(self, item: MessageItem, output_index: int | None) -> None:
         """Remember a message that is commentary."""
-        self._messages.added(item, output_index)
+        self._boundaries.added(item, output_index)
 
     def piece(self, text: str, position: Position) -> None:
         """Write a delta of text. Commentary before a structured answer is held back."""
         if not text:
             return
         self._texts.note(position)
-        if self._structured and self._messages.is_commentary(position):
+        if self._structured and self._boundaries.is_commentary(position):
             self._held.append((text, position))
             return
         self._held.clear()
@@ -94,7 +92,8 @@ class Text:
                 self.done(part.text, position)
             if part.refusal:
                 self.refusal_done(part.refusal, position)
-            self.cite(citations_of(part.annotations))
+            if part.annotations:
+                self.cite(citations_of(part.annotations))
 
     def cite(self, citations: list[Citation]) -> None:
         """Remember citations, each URL once."""
@@ -106,7 +105,7 @@ class Text:
 
     def close(self) -> None:
         """Write what was held back for a stop sequence, and end the block."""
-        block, self._block = self._block, None
+        block, self.block = self.block, None
         if block is None:
             return
         if self._cutter is not None and (rest := self._cutter.flush()):
@@ -125,11 +124,12 @@ class Text:
 
     def _say(self, text: str, position: Position) -> None:
         self.position = None
-        text = self._messages.separator(position, begun=self._block is not None) + text
-        if self._block is None:
-            self._block = self._queue.open(text_block(), ready=False, close=self.close)
+        text = self._boundaries.separator(position, begun=self.block is not None) + text
+        if self.block is None:
+            self.block = self._queue.open(text_block(), ready=False, close=self.close)
         if self._cutter is not None:
             text = self._cutter.feed(text)
+            self.stopped_at = self._cutter.met
         if text:
-            self._block.ready = True
-            self._block.waiting.append(text_delta(text))
+            self.block.ready = True
+            self.block.waiting.append(text_delta(text))

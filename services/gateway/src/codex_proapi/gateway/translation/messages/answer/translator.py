@@ -21,6 +21,7 @@ from codex_proapi.gateway.formats.anthropic.events import (
     text_delta,
     thinking_delta,
 )
+from codex_proapi.gateway.translation.messages.answer.blocks import Block
 from codex_proapi.gateway.translation.messages.answer.events_from_upstream import MessagesStream
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
 from codex_proapi.gateway.translation.stream.answer_translator import (
@@ -34,7 +35,6 @@ from codex_proapi.gateway.translation.stream.answer_translator import (
 from codex_proapi.gateway.translation.stream.event_translator import FastHandler
 
 if TYPE_CHECKING:
-    from codex_proapi.gateway.translation.messages.answer.blocks import Block
     from codex_proapi.gateway.translation.messages.answer.tool_calls import Call
 
 _read_string: Final = msgspec.json.Decoder(str).decode
@@ -90,28 +90,37 @@ class MessagesTranslator(MessagesAnswer):
     }
 
     def _write(self, events: list[StreamEvent]) -> bytes:
-        self._remember()
-        return b"".join(
-            encode(event) + (PING if isinstance(event, MessageStart) else b"") for event in events
-        )
+        """The events as bytes; notes which deltas can take the fast path from here."""
+        self._remember(self._stream.queue.current)
+        written = b""
+        for event in events:
+            written += encode(event)
+            if type(event) is MessageStart:
+                written += PING
+        return written
 
     def _error(self, error: GatewayError) -> bytes:
         return error_event(error, request_id=self._request_id)
 
-    def _remember(self) -> None:
+    def _remember(self, current: Block | None) -> None:
         """Note the block whose deltas can take the fast path."""
-        stream = self._stream
-        current = stream.queue.current
-        text = current if current is stream.text.block and stream.text.position else None
-        thinking = stream.reasoning
-        thought = current if current is thinking.block and thinking.position else None
-        call = stream.calls.written_into(current)
-        if text is not None and text is not self._block:
-            self._text_around = around_delta(text.index, text_delta(""))
-        elif thought is not None and thought is not self._thought:
-            self._reasoning_around = around_delta(thought.index, thinking_delta(""))
-        elif call is not None and call is not self._call:
-            self._arguments_around = around_delta(call.block.index, input_delta(""))
-        self._block, self._thought, self._call = text, thought, call
-        self._text_position = None if text is None else stream.text.position
-        self._reasoning_position = None if thought is None else thinking.position
+        text, thinking, calls = self._stream.text, self._stream.reasoning, self._stream.calls
+        self._text_position = self._reasoning_position = None
+        block = thought = call = None
+        if current is None:
+            pass
+        elif current is text.block:
+            if text.position is not None:
+                self._text_position, block = text.position, current
+                if block is not self._block:
+                    self._text_around = around_delta(block.index, text_delta(""))
+        elif thinking is not None and current is thinking.block:
+            if thinking.position is not None:
+                self._reasoning_position, thought = thinking.position, current
+                if thought is not self._thought:
+                    self._reasoning_around = around_delta(thought.index, thinking_delta(""))
+        elif calls is not None:
+            call = calls.written_into(current)
+            if call is not None and call is not self._call:
+                self._arguments_around = around_delta(current.index, input_delta(""))
+        self._block, self._thought, self._call = block, thought, call
