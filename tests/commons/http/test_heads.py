@@ -6,6 +6,7 @@ from codex_proapi.commons.http.connection.heads import (
     Header,
     HeadRefused,
     RequestHead,
+    header_lines,
     read_framing,
     read_head,
     response_head,
@@ -18,6 +19,12 @@ def test_a_head_has_the_headers_in_their_order() -> None:
     head = response_head(404, [(b"x-one", b"1"), (b"x-two", b"a\tb \xff")])
 
     assert head == b"HTTP/1.1 404 Not Found\r\nx-one: 1\r\nx-two: a\tb \xff\r\n\r\n"
+
+
+def test_lines_that_were_made_before_follow_the_headers() -> None:
+    one, two = (b"x-one", b"1"), (b"x-two", b"2")
+
+    assert response_head(200, [one], header_lines([two])) == response_head(200, [one, two])
 
 
 def test_a_status_without_a_name_is_fine() -> None:

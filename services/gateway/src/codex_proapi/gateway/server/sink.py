@@ -5,10 +5,11 @@ implements it over ASGI, `DirectSink` without: the same bytes, and no message fo
 """
 
 from collections.abc import Awaitable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
+from codex_proapi.commons.http.connection.heads import header_lines
 from codex_proapi.commons.http.connection.request_cycle import DONE, RequestCycle
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.server.asgi import Header, Send
@@ -19,6 +20,8 @@ from codex_proapi.gateway.server.error_response import (
     send_error,
     with_status,
 )
+
+_CORS_LINES: Final = header_lines(CORS_HEADERS)
 
 
 class Sink(Protocol):
@@ -73,13 +76,12 @@ class HttpSink(msgspec.Struct, eq=False):
 
     def start(self, status: int, headers: Sequence[Header]) -> Awaitable[None]:
         """Send status and headers, with those that every response carries."""
-        sent = self._all_headers(headers)
+        sent = [*self._ids(), *headers, *CORS_HEADERS]
         return self.send({"type": "http.response.start", "status": status, "headers": sent})
 
-    def _all_headers(self, headers: Sequence[Header]) -> list[Header]:
+    def _ids(self) -> tuple[Header, ...]:
         own, named = self.request_id.encode(), self.errors.id_header
-        ids = ((b"x-request-id", own), (named, own)) if named else ((b"x-request-id", own),)
-        return [*ids, *CORS_HEADERS, *headers]
+        return ((b"x-request-id", own), (named, own)) if named else ((b"x-request-id", own),)
 
     def write(self, data: bytes) -> Awaitable[None]:
         """Send a piece of the body."""
@@ -92,7 +94,7 @@ class HttpSink(msgspec.Struct, eq=False):
     def fail(self, error: GatewayError, headers: Sequence[Header] = ()) -> Awaitable[None]:
         """Send an error as the whole response."""
         errors = self.errors
-        named = [(errors.id_header, self.request_id.encode())] if errors.id_header else []
+        named = self._ids()[1:]
         more = errors.error_headers(error) if errors.error_headers is not None else ()
         return send_error(
             self.send,
@@ -116,7 +118,7 @@ class DirectSink(HttpSink, eq=False):
 
     def start(self, status: int, headers: Sequence[Header]) -> Awaitable[None]:
         """Begin the response."""
-        self.cycle.start(status, self._all_headers(headers))
+        self.cycle.start(status, [*self._ids(), *headers], _CORS_LINES)
         return DONE
 
     def write(self, data: bytes) -> Awaitable[None]:

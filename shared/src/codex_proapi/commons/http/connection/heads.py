@@ -71,13 +71,22 @@ def read_framing(headers: Iterable[Header]) -> Framing:
     return Framing(chunked, length, closes)
 
 
-def response_head(status: int, headers: Sequence[Header]) -> bytes:
-    """The bytes of a response's head. Raises ValueError for what cannot stand in a header."""
+def header_lines(headers: Sequence[Header]) -> bytes:
+    """The lines of headers in a head. Raises ValueError for what cannot stand in a header."""
     lines = b"%b: %b\r\n" * len(headers) % tuple(chain.from_iterable(headers))
     if _LINES.fullmatch(lines) is None or lines.count(b"\n") != len(headers):
         raise ValueError("a response header holds what no header may hold")
+    return lines
+
+
+def response_head(status: int, headers: Sequence[Header], more: bytes = b"") -> bytes:
+    """The bytes of a response's head, `more` being lines of further headers.
+
+    Raises:
+        ValueError: `headers` hold what cannot stand in a header.
+    """
     begun = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n".encode()
-    return b"%b%b\r\n" % (begun, lines)
+    return b"%b%b%b\r\n" % (begun, header_lines(headers), more)
 
 
 def read_head(

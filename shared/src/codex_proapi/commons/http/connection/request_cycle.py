@@ -221,8 +221,13 @@ class RequestCycle:
         """Wait until the client takes more, or has left."""
         return self._connection.writable() if self._connection.write_paused else DONE
 
-    def start(self, status: int, headers: Sequence[Header]) -> None:
-        """Begin the response; its head leaves with its first bytes, or with `flush`.
+    def start(self, status: int, headers: Sequence[Header], more: bytes = b"") -> None:
+        """Begin the response; its head leaves with its first bytes, or with `write(b"")`.
+
+        Args:
+            status: the status.
+            headers: headers, names in lower case.
+            more: `header_lines` of those that are in every response, and are not about its framing.
 
         Raises:
             ValueError: a name or value cannot stand in a header.
@@ -244,7 +249,7 @@ class RequestCycle:
             else:
                 chunked = True
                 added.append(CHUNKED)
-        head = response_head(status, (*added, *headers))
+        head = response_head(status, (*added, *headers), more)
         self.response_started, self.waiting_for_100_continue = True, False
         self._chunked, self._left = chunked, length
         self._unsent_head = head
