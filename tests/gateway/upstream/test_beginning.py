@@ -57,15 +57,15 @@ async def test_its_task_is_woken_once_however_many_reads_there_are() -> None:
     source.receiver.received(DELTA[-1:])
 
     assert source.receiver is None  # what follows is kept for who reads the rest
-    assert await beginning.reached() == CREATED + DELTA
+    assert await beginning.outcome == CREATED + DELTA
 
 
 async def test_what_has_come_already_is_taken_at_once() -> None:
-    assert await begun(Source(CREATED + DELTA)).reached() == CREATED + DELTA
+    assert await begun(Source(CREATED + DELTA)).outcome == CREATED + DELTA
 
 
 async def test_a_failure_is_a_refusal_with_the_quota_of_the_headers() -> None:
-    failed = await begun(Source(CREATED + FAILED)).reached()
+    failed = await begun(Source(CREATED + FAILED)).outcome
 
     assert isinstance(failed, Failed)
     assert (failed.refusal.code, failed.goes_on) == ("server_is_overloaded", False)
@@ -74,7 +74,7 @@ async def test_a_failure_is_a_refusal_with_the_quota_of_the_headers() -> None:
 async def test_an_answer_of_another_model_may_be_refused_while_it_goes_on() -> None:
     dropped = Refusal(status=0, code="dropped")
 
-    failed = await begun(Source(OTHER), model="gpt-5", on_other_model=lambda _: dropped).reached()
+    failed = await begun(Source(OTHER), model="gpt-5", on_other_model=lambda _: dropped).outcome
 
     assert isinstance(failed, Failed)
     assert (failed.refusal.code, failed.goes_on) == ("dropped", True)
@@ -92,14 +92,14 @@ async def test_an_end_without_a_word_is_a_refusal(fault: Exception | None, code:
     beginning = begun(source)
     source.receiver.ended(fault)
 
-    failed = await beginning.reached()
+    failed = await beginning.outcome
 
     assert isinstance(failed, Failed)
     assert (failed.refusal.status, failed.refusal.code) == (0, code)
 
 
 async def test_what_cannot_be_read_is_a_refusal_of_an_answer_that_goes_on() -> None:
-    failed = await begun(Source(b"event: response.created\ndata: {\n\n")).reached()
+    failed = await begun(Source(b"event: response.created\ndata: {\n\n")).outcome
 
     assert isinstance(failed, Failed)
     assert (failed.refusal.code, failed.goes_on) == ("upstream_malformed", True)
@@ -110,7 +110,7 @@ async def test_a_fault_of_our_own_is_the_error_of_the_task_that_waits() -> None:
         raise ValueError(model)
 
     with pytest.raises(ValueError, match="gpt-4"):
-        await begun(Source(OTHER), model="gpt-5", on_other_model=broken).reached()
+        await begun(Source(OTHER), model="gpt-5", on_other_model=broken).outcome
 
 
 async def test_silence_ends_it_and_every_event_begins_the_silence_anew() -> None:
@@ -122,7 +122,7 @@ async def test_silence_ends_it_and_every_event_begins_the_silence_anew() -> None
     source.receiver.received(CREATED)
 
     assert silence.deadline == first + 0.01
-    failed = await beginning.reached()
+    failed = await beginning.outcome
 
     assert isinstance(failed, Failed)
     assert failed.refusal.code == "upstream_timeout"
@@ -133,7 +133,7 @@ async def test_who_was_cancelled_is_woken_by_nothing() -> None:
     source = Source()
     beginning = begun(source)
     receiver = source.receiver
-    task = asyncio.ensure_future(beginning.reached())
+    task = asyncio.ensure_future(asyncio.wait_for(beginning.outcome, None))
     await asyncio.sleep(0)
     task.cancel()
     receiver.received(DELTA)

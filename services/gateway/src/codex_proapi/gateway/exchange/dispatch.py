@@ -98,8 +98,7 @@ class Dispatcher:
         Raises:
             GatewayError: no account answered; the most specific error of all attempts.
         """
-        silence = SilenceBudget(time.monotonic, seconds=self.context.silence)
-        return self._until_committed(DispatchState(dispatch_request, exchange, silence))
+        return self._until_committed(DispatchState(dispatch_request, exchange))
 
     def again(
         self, committed: Committed, report: ResponseReport, error: UpstreamFault
@@ -120,7 +119,7 @@ class Dispatcher:
         committed.opening.close()
         if not lease.sole:
             account_try.changes.add(Change.NOTHING)
-        account_try.state.silence.restart()  # the account has sent events since
+        account_try.state.silence = None  # the account has sent events since
         refusal = report.refusal or refusal_of_fault(error)
         return self._until_committed(account_try.state, account_try, lease, refusal)
 
@@ -181,6 +180,8 @@ class Dispatcher:
                     continue
                 exchange.begin(lease)
                 began = time.monotonic()
+                if state.silence is None:
+                    state.silence = SilenceBudget(time.monotonic, seconds=context.silence)
                 answer = await self._transport.open(prepared, state.silence)
                 if not isinstance(answer, Refusal):
                     # Owned before anything is awaited, so that settling closes it if the client leaves.
@@ -307,7 +308,7 @@ class Dispatcher:
         """Whether the exchange may make another attempt, on any account."""
         if decision.verdict is Verdict.GIVE_UP:
             return False
-        if not state.may_resend(decision) or state.silence.exhausted:
+        if not state.may_resend(decision) or (state.silence and state.silence.exhausted):
             return False
         if decision.row.egress and (self.context.egress.paused or state.challenges_suffice):
             return False
@@ -368,7 +369,7 @@ class Dispatcher:
             sent = state.request.without_encrypted()
         else:
             sent = await self._ciphertexts.readable(state.request, lease, waits.fingerprint)
-        account_try.begin(sent, lease)
+        account_try.sent, account_try.lease, account_try.substitution = sent, lease, None
         headers = asked.codex_headers
         token = turn_state.state_for(headers.get(TURN_STATE_HEADER, ""), lease) if headers else ""
         if headers and token:
@@ -392,6 +393,6 @@ class Dispatcher:
                 conversation=waits.fingerprint,
             ),
             on_head=partial(exchange.note_head, lease.account.id),
-            model=account_try.model,
+            model=sent.meant_model,
             on_other_model=account_try.other_model,
         )

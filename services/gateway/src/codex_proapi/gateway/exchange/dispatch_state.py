@@ -96,9 +96,7 @@ class DispatchState:
 
     spending: Spending
 
-    def __init__(
-        self, dispatch_request: DispatchRequest, exchange: "Exchange", silence: SilenceBudget
-    ) -> None:
+    def __init__(self, dispatch_request: DispatchRequest, exchange: "Exchange") -> None:
         self.dispatch_request = dispatch_request
         self.exchange = exchange
         self.lease_request = dispatch_request.lease_request
@@ -125,7 +123,8 @@ class DispatchState:
         """Id of the account whose answer was dropped because another model gave it."""
         self._taken_back = False
         self.began = time.monotonic()
-        self.silence = silence
+        self.silence: SilenceBudget | None = None
+        """How long upstream may still be silent; None before an attempt."""
         self._lost_late = False
         self._challenges = 0
 
@@ -238,18 +237,11 @@ class AccountTry:
         self.state = state
         self.sent = state.request
         """The request of the latest attempt."""
-        self.model = ""
-        """The model that is to answer it."""
+        self.lease: Lease | None = None
+        """The lease of the latest attempt."""
         self.changes = set(state.changes)
         self.substitution: Substitution | None = None
         """Seen in the latest attempt."""
-        self._lease: Lease | None = None
-
-    def begin(self, sent: UpstreamRequest, lease: Lease) -> None:
-        """Begin an attempt: this is sent, on this lease."""
-        self.sent, self._lease = sent, lease
-        self.model = sent.meant_model
-        self.substitution = None
 
     def other_model(self, answered: str) -> Refusal | None:
         """Note that another model answers; gives the refusal that drops its answer.
@@ -257,9 +249,9 @@ class AccountTry:
         None if the answer is taken: it was not asked to be dropped, one was dropped already, or
         no other account can be asked.
         """
-        if (lease := self._lease) is None:
+        if (lease := self.lease) is None:
             return None
-        sent, state = self.model, self.state
+        sent, state = self.sent.meant_model, self.state
         self.substitution = Substitution(lease, sent, answered)
         nobody_else = lease.sole or lease.basis is Reason.LAST
         if not state.dispatch_request.drop_substituted or state.dropped_of or nobody_else:

@@ -1,11 +1,11 @@
-"""Handles one request body: translate it, admit it, dispatch it, pump the answer.
+"""Handles one request body: translate it, admit it, dispatch it.
 
 Each step hands its result to the next. A body is translated a second time only if the terms of its
 key have changed between authentication and admission, or if another model serves in place of one
 that no account can.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -76,7 +76,7 @@ SEARCH_TOOL = "tools.web_search"
 
 
 class RequestHandler:
-    """Handles the body of one exchange, from translation to the last byte of the answer."""
+    """Handles the body of one exchange, from its translation to a committed answer."""
 
     def __init__(
         self, services: Dependencies, dialect: Dialect, exchange: Exchange, writer: ResponseWriter
@@ -92,31 +92,16 @@ class RequestHandler:
     def __repr__(self) -> str:
         return f"<RequestHandler of {self._exchange!r}>"
 
-    async def handle(self, headers: Mapping[str, str], authenticated: Authenticated) -> None:
-        """Handle `exchange.body`.
-
-        Args:
-            headers: request headers by lower-case name.
-            authenticated: the client's key as authentication found it.
-
-        Raises:
-            GatewayError: the client's error.
-        """
-        # A request may be megabytes, and its headers some KB, so no frame that awaits the whole
-        # answer refers to either.
-        traits = ClientTraits.of(headers)
-        pump, committed = await self._dispatched(traits, headers, authenticated)
-        del headers
-        await pump.give(committed, codex=traits.is_codex)
-
-    async def _dispatched(
-        self, traits: ClientTraits, headers: Mapping[str, str], authenticated: Authenticated
-    ) -> tuple[ResponsePump, Committed]:
-        """Admit and dispatch; gives the committed answer and the pump for it.
+    async def dispatched(
+        self, headers: Mapping[str, str], authenticated: Authenticated
+    ) -> Callable[[], Awaitable[None]]:
+        """Translate, admit and dispatch `exchange.body`; gives what pumps the committed answer.
 
         Where no account can serve the model for a while, its fallback is sent instead; where the
-        model of small work cannot serve, the one that was asked for.
+        model of small work cannot serve, the one that was asked for. `headers` are the request's by
+        lower-case name. Raises GatewayError, the client's error.
         """
+        traits = ClientTraits.of(headers)
         translated, pump, admission = await self._admitted(traits, authenticated)
         lease_request = admission.lease_request
         state: PoolState | None = admission.state
@@ -160,7 +145,8 @@ class RequestHandler:
                 else:
                     raise
                 lease_request, state = self._lease_request(translated, self._exchange.key), None
-        return pump, self._note_committed(translated, pump, committed)
+        committed = self._note_committed(translated, pump, committed)
+        return partial(pump.give, committed, codex=traits.is_codex)
 
     def _note_committed(
         self, translated: TranslatedRequest, pump: ResponsePump, committed: Committed

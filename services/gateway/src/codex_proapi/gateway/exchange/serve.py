@@ -124,9 +124,11 @@ class ExchangeService:
         try:
             exchange.body = await _checked_body(request, exchange.hold)
             request.watch(partial(exchange.interrupt, None))
-            await RequestHandler(self._services, self.dialect, exchange, writer).handle(
-                request.take_headers(), authenticated
-            )
+            # No name for the handler: it refers to the request, which is large, and done with then.
+            give_answer = await RequestHandler(
+                self._services, self.dialect, exchange, writer
+            ).dispatched(request.take_headers(), authenticated)
+            await give_answer()
         except ClientGone:
             exchange.end(Ending.ABANDONED)
         except asyncio.CancelledError:

@@ -206,7 +206,7 @@ class HttpClient:
             self._dialer.pace.answered()
 
     def _head(self, headers: Mapping[str, str], length: int) -> bytes:
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        lines = "".join(map("%s: %s\r\n".__mod__, headers.items()))
         # A line break within a value would begin another header, or another request.
         if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
             raise ValueError("a header holds a line break")

@@ -60,7 +60,9 @@ class Source(Protocol):
 class Beginning:
     """The beginning of one answer, taken where it arrives: up to its commit point; a `Receiver`.
 
-    The task that has asked is woken once, however many reads there are before that.
+    The task that has asked waits for `outcome`: it is woken once, however many reads there are before.
+    Faults are refusals, too: an error that was raised holds the frames it went through, and these
+    the answer.
 
     Args:
         source: the answer.
@@ -68,7 +70,7 @@ class Beginning:
         silence: how long the source may be silent; every event begins it anew.
     """
 
-    __slots__ = ("_gate", "_silence", "_source", "_timer", "_waiter")
+    __slots__ = ("_gate", "_silence", "_source", "_timer", "outcome")
 
     def __init__(self, source: Source, request: PreparedRequest, silence: SilenceBudget) -> None:
         self._source = source
@@ -79,31 +81,23 @@ class Beginning:
         )
         loop = asyncio.get_running_loop()
         self._timer = loop.call_at(silence.deadline, self._expire)
-        self._waiter: asyncio.Future[bytes | Failed | Exception] = loop.create_future()
+        self.outcome: asyncio.Future[bytes | Failed] = loop.create_future()
+        """The bytes up to the commit point, or the refusal that came instead."""
         source.push_to(self)
 
     def __repr__(self) -> str:
-        return f"<Beginning {'over' if self._waiter.done() else 'under way'}>"
-
-    async def reached(self) -> bytes | Failed:
-        """Wait for the bytes up to the commit point, or for the refusal that comes instead.
-
-        Faults are refusals, too: an error that was raised holds the frames it went through, and these
-        the answer.
-        """
-        try:
-            outcome = await self._waiter
-        finally:
-            self._timer.cancel()
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        return f"<Beginning {'over' if self.outcome.done() else 'under way'}>"
 
     def end(self, outcome: bytes | Failed | Exception) -> None:
         """Wake the task; what comes from now on is kept for a reader."""
+        self._timer.cancel()
         self._source.pull()
-        if not self._waiter.done():  # the task may be cancelled, and not know it yet
-            self._waiter.set_result(outcome)
+        if self.outcome.done():
+            return  # the task was cancelled, and does not know it yet
+        if isinstance(outcome, Exception):
+            self.outcome.set_exception(outcome)
+        else:
+            self.outcome.set_result(outcome)
 
     def received(self, data: bytes) -> bool:
         """Take what the source has received."""
@@ -262,7 +256,7 @@ class HttpTransport:
             )
             beginning = Beginning(answer, request, silence)
             answer.on_head = partial(_judge_head, answer, request, beginning)
-            opened = await beginning.reached()
+            opened = await beginning.outcome
             if answer.status != OK:
                 async with asyncio.timeout_at(silence.deadline):
                     return await read_refusal(answer)

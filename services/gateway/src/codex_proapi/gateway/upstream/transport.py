@@ -116,33 +116,27 @@ def broke_off(cause: Exception) -> GatewayError:
 class SilenceBudget:
     """How long upstream may still be silent, over all attempts of one exchange.
 
-    It begins with the first attempt and again with every event of a stream; a refusal, or another
-    attempt, does not make it begin anew.
+    It begins when it is made, for the first attempt, and again with every event of a stream; a refusal,
+    or another attempt, does not make it begin anew.
     """
 
     def __init__(self, clock: Callable[[], float], *, seconds: float = SILENCE_SECONDS) -> None:
         self._clock = clock
         self._seconds = seconds
-        self._deadline = 0.0
+        self.deadline = clock() + seconds
+        """When it ends, seconds by the clock."""
 
     def __repr__(self) -> str:
-        return f"<SilenceBudget until {self._deadline}>"
-
-    @property
-    def deadline(self) -> float:
-        """When it ends, seconds by the clock."""
-        if not self._deadline:
-            self.restart()
-        return self._deadline
+        return f"<SilenceBudget until {self.deadline}>"
 
     @property
     def exhausted(self) -> bool:
         """Whether nothing of it is left."""
-        return bool(self._deadline) and self._clock() >= self._deadline
+        return self._clock() >= self.deadline
 
     def restart(self) -> None:
         """An event has come."""
-        self._deadline = self._clock() + self._seconds
+        self.deadline = self._clock() + self._seconds
 
 
 class Transport(Protocol):

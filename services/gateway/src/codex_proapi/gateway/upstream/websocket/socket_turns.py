@@ -172,7 +172,7 @@ class SocketTurns:
                 await socket.send(frame or turn.asked.whole(), marks)
             if request.on_head is not None:
                 request.on_head(socket.headers)
-            opened = await Beginning(socket, request, silence).reached()
+            opened = await Beginning(socket, request, silence).outcome
         except ConnectionLost:
             self._sockets.abort(turn.open_socket)
             return self._lost(turn)
