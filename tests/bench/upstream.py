@@ -13,6 +13,7 @@ import base64
 import functools
 import hashlib
 import json
+import re
 import ssl
 import sys
 import time
@@ -61,9 +62,15 @@ OPENING = (
     + _event("response.in_progress", sequence_number=1, response=RESPONSE)
     + _event("response.output_item.added", sequence_number=2, output_index=0, item=ITEM)
 )
-BEFORE, AFTER = _event(
-    "response.output_text.delta", sequence_number=4, **PLACE, delta=" tok@STAMP@", logprobs=[]
-).split(b"STAMP")
+BEFORE, BETWEEN, AFTER = re.split(
+    b"STAMP|NUMBER",
+    _event(
+        "response.output_text.delta",
+        **{**PLACE, "delta": " tok@STAMP@", "logprobs": [], "sequence_number": "NUMBER"},
+    ).replace(b'"NUMBER"', b"NUMBER"),
+)
+FIRST_NUMBER = 4
+"""Of a delta: three events, and the part that a gateway adds, come before."""
 
 
 def _frames(events: bytes) -> bytes:
@@ -223,8 +230,9 @@ class Upstream(asyncio.Protocol):
             return
         while left > 0:
             count = min(marker.per_write, left)
-            delta = BEFORE + str(time.monotonic_ns()).encode() + AFTER
-            self._write(delta * count)
+            before = BEFORE + str(time.monotonic_ns()).encode() + BETWEEN
+            first = FIRST_NUMBER + marker.deltas - left
+            self._write(b"".join(before + b"%d" % (first + i) + AFTER for i in range(count)))
             left -= count
             if marker.gap_ms == ASKED:
                 Upstream.held.append(functools.partial(self._send, marker, left))

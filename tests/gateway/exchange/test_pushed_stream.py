@@ -16,7 +16,7 @@ from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.api.dialects.chat import CHAT
 from codex_proapi.gateway.api.dialects.limit_headers import headers_of_limits
 from codex_proapi.gateway.errors import BadRequest, GatewayError, Truncated
-from codex_proapi.gateway.exchange.answer.pushed_stream import SLICE_BYTES
+from codex_proapi.gateway.exchange.answer.pushed_stream import SLICE_BYTES, WHOLE_BYTES
 from codex_proapi.gateway.exchange.answer.response_writer import KEEP_ALIVE_TICKS, ResponseWriter
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.metrics.histograms import LabelledHistogram
@@ -260,18 +260,20 @@ async def test_an_answer_without_a_first_word_sends_its_head_at_once() -> None:
 
 async def test_upstream_is_paused_while_the_client_is_full() -> None:
     scene = Scene()
-    source = Source(b"a", [b"b" * 20_000, b"c", b"."])
+    source = Source(b"a", [b"b" * 30_000, b"c", b"."])
     scene.connection.transport.full_after = 2
     under_way = asyncio.ensure_future(answer(scene, source))
     for _ in range(5):
         await asyncio.sleep(0)
     assert source.paused
-    assert len(scene.body) == 2 + 2 * SLICE_BYTES
+    assert len(scene.body) == 2 + 2 * WHOLE_BYTES
+    scene.connection.take(scene.cycle)  # in smaller pieces, after it was full once
+    assert len(scene.body) == 2 + 2 * WHOLE_BYTES + 4 * SLICE_BYTES
     scene.reply.tick()
     await scene.take_until(under_way)
 
     assert source.resumed == 1
-    assert scene.body == b"aa" + b"b" * 40_000 + b"cc.."
+    assert scene.body == b"aa" + b"b" * 60_000 + b"cc.."
 
 
 async def test_what_was_held_until_the_commit_point_is_not_kept_while_the_answer_goes_on() -> None:

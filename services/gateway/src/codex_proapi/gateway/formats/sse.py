@@ -54,8 +54,12 @@ class SSESplitter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Add bytes; return the blocks they complete, with LF line ends."""
+        return self.split(self.whole(data))
+
+    def whole(self, data: bytes) -> bytes:
+        """Add bytes; return what is whole, in one piece: blocks with LF line ends and blank lines."""
         if self.overlong:
-            return []
+            return b""
         if not self._started:
             if not data or data[0] == BYTE_ORDER_MARK[0] or self._pieces:
                 data = self._begin(data)
@@ -66,15 +70,25 @@ class SSESplitter:
         if self._pieces:
             if b"\n\n" not in data and not (data[:1] == b"\n" and self._pieces[-1][-1:] == b"\n"):
                 self._keep(data)
-                return []
+                return b""
             data = b"".join((*self._pieces, data))
             self._drop()
-        blocks = data.split(b"\n\n")
-        if rest := blocks.pop():
-            self._keep(rest)
-        if len(data) > self._limit:
-            return self._bounded(blocks)
-        return blocks
+        end = data.rfind(b"\n\n") + 2
+        if end == 1:
+            end = 0
+        elif data[end - 3 : end] == b"\n\n\n":
+            # Of more than two line feeds an odd one belongs to what follows.
+            end = len(data) - len(data.split(b"\n\n")[-1])
+        if end < len(data):
+            self._keep(data[end:])
+            return data[:end]
+        return data
+
+    def split(self, whole: bytes) -> list[bytes]:
+        """The blocks of what `whole` has returned; none behind one beyond the limit."""
+        blocks = whole.split(b"\n\n")
+        blocks.pop()
+        return self._bounded(blocks) if len(whole) > self._limit else blocks
 
     def close(self) -> bytes:
         """Return the last block if it lacks its blank line; empty if there is none."""

@@ -7,17 +7,17 @@ bytes, and tests compare them.
 """
 
 import asyncio
+from typing import Final
 
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
 from codex_proapi.gateway.exchange.answer.stream_times import StreamTimes
 from codex_proapi.gateway.translation.stream.stream_translator import StreamTranslator
 from codex_proapi.gateway.upstream.transport import PushingStream, broke_off
 
-SLICE_BYTES = 4 * 1024
-"""Bytes of a read that are translated at a time; chunks are about three times as long as events.
-
-What is translated waits for a client that reads slowly, and is not to be more than what may wait anyhow.
-"""
+WHOLE_BYTES: Final = 16 * 1024
+"""Bytes that are translated and written at a time while the client keeps up: a read of a socket."""
+SLICE_BYTES: Final = 4 * 1024
+"""The same for a client that did not: what is translated waits for it, beside what may wait anyhow."""
 
 
 class PushedStream:
@@ -47,6 +47,7 @@ class PushedStream:
         self._over = False
         """Whether the last bytes are known; what still comes is nobody's."""
         self._rest = b""
+        self._at_once = WHOLE_BYTES
         self._complete = False
         self._error: Exception | None = None
         self._last: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -80,7 +81,7 @@ class PushedStream:
         if self._over:
             return True
         self._times.received()
-        if self._rest or len(data) > SLICE_BYTES:
+        if self._rest or len(data) > self._at_once:
             self._rest += data
             return self._write_slices()
         return self._write(data)
@@ -102,7 +103,8 @@ class PushedStream:
     def _write_slices(self) -> bool:
         """Write what is kept, a slice at a time; False if the client stops taking it."""
         while self._rest and not self._over:
-            data, self._rest = self._rest[:SLICE_BYTES], self._rest[SLICE_BYTES:]
+            size = self._at_once
+            data, self._rest = self._rest[:size], self._rest[size:]
             if not self._write(data):
                 return False
         if self._complete:
@@ -124,7 +126,10 @@ class PushedStream:
         if not out:
             return self._cycle.writable
         self._times.silent = 0
-        return self._cycle.write(out)
+        more = self._cycle.write(out)
+        if not more:
+            self._at_once = SLICE_BYTES
+        return more
 
     def _conclude(self) -> None:
         """The last byte of upstream was translated."""

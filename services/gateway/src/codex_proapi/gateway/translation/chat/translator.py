@@ -21,8 +21,10 @@ from codex_proapi.gateway.translation.stream.answer_translator import (
     TEXT_LINES,
     AnswerTranslator,
     arguments_string,
+    arguments_strings,
+    between,
 )
-from codex_proapi.gateway.translation.stream.event_translator import FastHandler
+from codex_proapi.gateway.translation.stream.event_translator import FastHandler, ManyHandler
 
 if TYPE_CHECKING:
     from codex_proapi.gateway.translation.chat.tool_calls import Call
@@ -72,6 +74,18 @@ class ChatTranslator(ChatAnswer):
         REASONING_LINES: ChatAnswer.copy_reasoning,
         ARGUMENTS_LINES: _arguments,
         **SILENT_HANDLERS,
+    }
+
+    def _many_arguments(self, _: bytes, payloads: list[bytes]) -> bytes | None:
+        if self._call is None:
+            return None
+        deltas = arguments_strings(payloads, self._call.item_id)
+        return between(self._call_around, deltas) if deltas else None
+
+    _many: ClassVar[Mapping[bytes, ManyHandler]] = {
+        TEXT_LINES: ChatAnswer.copy_texts,
+        REASONING_LINES: ChatAnswer.copy_reasonings,
+        ARGUMENTS_LINES: _many_arguments,
     }
 
     def _write(self, chunks: list[ChatChunk]) -> bytes:

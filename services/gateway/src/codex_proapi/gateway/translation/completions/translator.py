@@ -15,7 +15,7 @@ from codex_proapi.gateway.translation.stream.answer_translator import (
     SILENT_HANDLERS,
     TEXT_LINES,
 )
-from codex_proapi.gateway.translation.stream.event_translator import FastHandler
+from codex_proapi.gateway.translation.stream.event_translator import FastHandler, ManyHandler
 
 
 class CompletionTranslator(ChatAnswer):
@@ -36,6 +36,7 @@ class CompletionTranslator(ChatAnswer):
         TEXT_LINES: ChatAnswer.copy_text,
         **SILENT_HANDLERS,
     }
+    _many: ClassVar[Mapping[bytes, ManyHandler]] = {TEXT_LINES: ChatAnswer.copy_texts}
 
     def _write(self, chunks: list[ChatChunk]) -> bytes:
         self._text_position = self._stream.text.text_position

@@ -40,6 +40,7 @@ from codex_proapi.gateway.translation.stream.event_translator import (
     BLANK_LINE,
     EventTranslator,
     FastHandler,
+    ManyHandler,
     first_lines,
     with_blank_line,
 )
@@ -88,7 +89,12 @@ class ResponsesPassthrough(EventTranslator):
         self._events += 1
         return with_blank_line(self._named(block))
 
+    def _pass_all(self, data: bytes, payloads: list[bytes]) -> bytes:
+        self._events += len(payloads)
+        return self._named(data)
+
     _fast: ClassVar[Mapping[bytes, FastHandler]] = dict.fromkeys(_UNREAD, _pass)
+    _many: ClassVar[Mapping[bytes, ManyHandler]] = dict.fromkeys(_UNREAD, _pass_all)
 
     def _named(self, block: bytes) -> bytes:
         """The block with the name of the model that RESERVE stands for; text of it is quoted twice."""

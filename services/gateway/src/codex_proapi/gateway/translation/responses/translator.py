@@ -36,6 +36,7 @@ from codex_proapi.gateway.translation.responses.options import ResponseOptions
 from codex_proapi.gateway.translation.stream.event_translator import (
     EventTranslator,
     FastHandler,
+    ManyHandler,
     first_lines,
     with_blank_line,
 )
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class _Text(msgspec.Struct, tag_field="type", tag="response.output_text.delta"):
+class _Text(msgspec.Struct, tag_field="type", tag="response.output_text.delta", gc=False):
     delta: str
     item_id: str
     output_index: int
@@ -53,7 +54,9 @@ class _Text(msgspec.Struct, tag_field="type", tag="response.output_text.delta"):
     part: int = msgspec.field(name="content_index")
 
 
-class _Reasoning(msgspec.Struct, tag_field="type", tag="response.reasoning_summary_text.delta"):
+class _Reasoning(
+    msgspec.Struct, tag_field="type", tag="response.reasoning_summary_text.delta", gc=False
+):
     delta: str
     item_id: str
     output_index: int
@@ -61,7 +64,9 @@ class _Reasoning(msgspec.Struct, tag_field="type", tag="response.reasoning_summa
     part: int = msgspec.field(name="summary_index")
 
 
-class _Arguments(msgspec.Struct, tag_field="type", tag="response.function_call_arguments.delta"):
+class _Arguments(
+    msgspec.Struct, tag_field="type", tag="response.function_call_arguments.delta", gc=False
+):
     delta: str
     item_id: str
     output_index: int
@@ -69,7 +74,9 @@ class _Arguments(msgspec.Struct, tag_field="type", tag="response.function_call_a
     part: int = 0
 
 
-class _Input(msgspec.Struct, tag_field="type", tag="response.custom_tool_call_input.delta"):
+class _Input(
+    msgspec.Struct, tag_field="type", tag="response.custom_tool_call_input.delta", gc=False
+):
     delta: str
     item_id: str
     output_index: int
@@ -143,7 +150,26 @@ class ResponsesTranslator(EventTranslator):
         self._next += 1
         return with_blank_line(block)
 
+    def _deltas(self, data: bytes, payloads: list[bytes]) -> bytes | None:
+        """Several deltas as they came; None if a number, or more, has to change."""
+        if self._read is None:
+            return None
+        try:
+            events = list(map(self._read, payloads))
+        except ValueError:
+            return None
+        positions = {(event.item_id, event.output_index, event.part) for event in events}
+        numbers = [event.sequence_number for event in events]
+        following = self._next + len(events)
+        if positions != {(self._item_id, self._index, self._part)} or numbers != list(
+            range(self._next, following)
+        ):
+            return None
+        self._next = following
+        return data
+
     _fast: ClassVar[Mapping[bytes, FastHandler]] = dict.fromkeys(map(first_lines, _SHAPES), _delta)
+    _many: ClassVar[Mapping[bytes, ManyHandler]] = dict.fromkeys(map(first_lines, _SHAPES), _deltas)
 
     def _translate(self, event: UpstreamEvent, data: bytes, block: bytes) -> bytes:
         try:

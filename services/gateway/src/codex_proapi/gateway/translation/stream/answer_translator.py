@@ -4,10 +4,10 @@ Deltas, which are nearly all of a stream, take a fast path: their JSON string is
 that were encoded once. It is taken only if the `AnswerStream` would return the same piece.
 """
 
-from typing import ClassVar, Final, Generic
+from typing import Annotated, ClassVar, Final, Generic
 
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.formats.codex.events import UpstreamEvent
@@ -42,19 +42,23 @@ IndexPair = tuple[int | None, int | None]
 """Output index and the part's index within the item."""
 
 
-class _Text(msgspec.Struct, tag_field="type", tag="response.output_text.delta"):
+class _Text(msgspec.Struct, tag_field="type", tag="response.output_text.delta", gc=False):
     delta: Raw
     output_index: int
     content_index: int
 
 
-class _Reasoning(msgspec.Struct, tag_field="type", tag="response.reasoning_summary_text.delta"):
+class _Reasoning(
+    msgspec.Struct, tag_field="type", tag="response.reasoning_summary_text.delta", gc=False
+):
     delta: Raw
     output_index: int
     summary_index: int
 
 
-class _Arguments(msgspec.Struct, tag_field="type", tag="response.function_call_arguments.delta"):
+class _Arguments(
+    msgspec.Struct, tag_field="type", tag="response.function_call_arguments.delta", gc=False
+):
     delta: Raw
     item_id: str
 
@@ -62,6 +66,28 @@ class _Arguments(msgspec.Struct, tag_field="type", tag="response.function_call_a
 _read_text: Final = msgspec.json.Decoder(_Text).decode
 _read_reasoning: Final = msgspec.json.Decoder(_Reasoning).decode
 _read_arguments: Final = msgspec.json.Decoder(_Arguments).decode
+_read_strings: Final = msgspec.json.Decoder(list[Annotated[str, Meta(min_length=1)]]).decode
+
+
+def between(around: tuple[bytes, bytes], deltas: list[Raw]) -> bytes | None:
+    """Several JSON strings, each between the same bytes; None if one is empty, or no string."""
+    try:
+        _read_strings(b"[%b]" % b",".join(deltas))
+    except ValueError:
+        return None
+    before, after = around
+    return before + (after + before).join(deltas) + after
+
+
+def arguments_strings(payloads: list[bytes], item_id: str | None) -> list[Raw] | None:
+    """The JSON values of several deltas, if all are of this item's arguments."""
+    try:
+        events = list(map(_read_arguments, payloads))
+    except ValueError:
+        return None
+    if {event.item_id for event in events} != {item_id}:
+        return None
+    return [event.delta for event in events]
 
 
 def arguments_string(block: bytes, item_id: str | None) -> bytes | None:
@@ -121,6 +147,19 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
         before, after = self._text_around
         return before + delta + after if delta[0] == _QUOTE else None
 
+    def copy_texts(self, _: bytes, payloads: list[bytes]) -> bytes | None:
+        """The same for several."""
+        if self._text_position is None:
+            return None
+        try:
+            events = list(map(_read_text, payloads))
+        except ValueError:
+            return None
+        positions = {(event.output_index, event.content_index) for event in events}
+        if positions != {self._text_position}:
+            return None
+        return between(self._text_around, [event.delta for event in events])
+
     def copy_reasoning(self, block: bytes) -> bytes | None:
         """The fast path of a delta of a reasoning summary."""
         try:
@@ -134,6 +173,19 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
             return b""
         before, after = self._reasoning_around
         return before + delta + after if delta[0] == _QUOTE else None
+
+    def copy_reasonings(self, _: bytes, payloads: list[bytes]) -> bytes | None:
+        """The same for several."""
+        if self._reasoning_position is None:
+            return None
+        try:
+            events = list(map(_read_reasoning, payloads))
+        except ValueError:
+            return None
+        positions = {(event.output_index, event.summary_index) for event in events}
+        if positions != {self._reasoning_position}:
+            return None
+        return between(self._reasoning_around, [event.delta for event in events])
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._stream.state.value}>"

@@ -5,6 +5,8 @@ A dialect implements, as methods of a subclass:
 * `_fast`: for events that are nearly all of a stream, a method for the undecoded block by the
   lines it begins with; the method returns the client's bytes, or None to decode the event, and does
   not mind whether the blank line is still behind the block;
+* `_many`: the same for bytes that are nothing but such events, of one kind and with one line of data
+  each; the method gets the bytes, and the payloads in them;
 * `_translate(event, data, block)`: the client's bytes for any other event, decoded, its payload and
   its block;
 * `_close()`: the last bytes when upstream closes without a terminal event, or raises `Truncated`;
@@ -31,13 +33,14 @@ from codex_proapi.gateway.translation.stream.stream_translator import ResponseRe
 
 FastHandler = Callable[[Any, bytes], bytes | None]
 """A method that is not bound: a translator that holds its own is freed by the garbage collector only."""
+ManyHandler = Callable[[Any, bytes, list[bytes]], bytes | None]
+"""The same for several events: their bytes, and their payloads."""
 
 NO_LINES: Final = b"\n"
 """A prefix that no block has."""
 DATA: Final = b"data: "
 BLANK_LINE: Final = b"\n\n"
 """Ends the last line of an event, and the event."""
-LF: Final = ord("\n")
 CR: Final = ord("\r")
 
 
@@ -51,6 +54,7 @@ class EventTranslator:
 
     keep_alive = KEEP_ALIVE
     _fast: ClassVar[Mapping[bytes, FastHandler]] = {}
+    _many: ClassVar[Mapping[bytes, ManyHandler]] = {}
 
     def __init__(self) -> None:
         self.report = ResponseReport()
@@ -59,7 +63,6 @@ class EventTranslator:
         self._unsent: list[bytes] = []
         self._lines = NO_LINES
         self._handler: FastHandler = type(self)._slow  # noqa: SLF001
-        self._plain = True
         self._at_border = False
         """Whether the next byte begins an event, and a handler for the kind of the last one is known."""
 
@@ -67,13 +70,14 @@ class EventTranslator:
         """Translate upstream's bytes into the client's; b"" if there are none to write.
 
         Most reads are one delta of the kind before it: it has one line of data, then the blank line.
-        Such a read is its handler's as it is. Every other one is split into blocks.
+        Such a read is its handler's as it is. Every other one is taken as several of them, or split
+        into blocks.
         """
         if (
             self._at_border
             and data.startswith(self._lines)
             and data.find(b"\n", len(self._lines)) == len(data) - 2
-            and data[-1] == LF
+            and data.endswith(BLANK_LINE)
             and CR not in data
             and len(data) <= MAX_MESSAGE_BYTES
         ):
@@ -81,20 +85,40 @@ class EventTranslator:
             if passed is not None:
                 self.report.events += 1
                 return passed
-        return self._feed_blocks(data)
-
-    def _feed_blocks(self, data: bytes) -> bytes:
-        """Split what has come into blocks, and translate each."""
         if self.done:
             return b""
         self._at_border = False
+        splitter = self._splitter
+        whole = splitter.whole(data)
+        if splitter.overlong or (passed := self._pass_many(whole)) is None:
+            passed = self._feed_blocks(whole)
+        self._at_border = splitter.at_border and not self.done and self._lines in self._fast
+        return passed
+
+    def _pass_many(self, whole: bytes) -> bytes | None:
+        """The client's bytes for events of the last one's kind, one line of data each, or None."""
+        if not whole:
+            return b""
+        lines = self._lines
+        many = self._many.get(lines)
+        if many is None or not whole.startswith(lines) or len(whole) > MAX_MESSAGE_BYTES:
+            return None
+        whole = sound_utf8(whole)
+        payloads = whole[len(lines) : -len(BLANK_LINE)].split(BLANK_LINE + lines)
+        if b"\n" in b"".join(payloads):
+            return None
+        passed = many(self, whole, payloads)
+        if passed is not None:
+            self.report.events += len(payloads)
+        return passed
+
+    def _feed_blocks(self, whole: bytes) -> bytes:
+        """Split what is whole into blocks, and translate each."""
         out = self._unsent
         lines, handler, slow = self._lines, self._handler, type(self)._slow  # noqa: SLF001
-        ascii_read = data.isascii()
-        plain = ascii_read and self._plain
+        plain = whole.isascii()
         splitter = self._splitter
-        blocks = splitter.feed(data)
-        self._plain = ascii_read if blocks else plain
+        blocks = splitter.split(whole)
         number = 0
         try:
             for number, block in enumerate(blocks, 1):  # noqa: B007 - read behind the loop
@@ -116,7 +140,6 @@ class EventTranslator:
             self.report.events += number
         if splitter.overlong:
             splitter.check()
-        self._at_border = splitter.at_border and handler is not slow
         return self._send() if out else b""
 
     def finish(self) -> bytes:

@@ -31,8 +31,10 @@ from codex_proapi.gateway.translation.stream.answer_translator import (
     TEXT_LINES,
     AnswerTranslator,
     arguments_string,
+    arguments_strings,
+    between,
 )
-from codex_proapi.gateway.translation.stream.event_translator import FastHandler
+from codex_proapi.gateway.translation.stream.event_translator import FastHandler, ManyHandler
 
 if TYPE_CHECKING:
     from codex_proapi.gateway.translation.messages.answer.tool_calls import Call
@@ -87,6 +89,22 @@ class MessagesTranslator(MessagesAnswer):
         REASONING_LINES: MessagesAnswer.copy_reasoning,
         ARGUMENTS_LINES: _arguments,
         **SILENT_HANDLERS,
+    }
+
+    def _many_arguments(self, _: bytes, payloads: list[bytes]) -> bytes | None:
+        call = self._call
+        if call is None or call.sound:
+            return None
+        deltas = arguments_strings(payloads, call.item_id)
+        written = between(self._arguments_around, deltas) if deltas else None
+        if deltas and written:
+            call.pieces += map(_read_string, deltas)
+        return written
+
+    _many: ClassVar[Mapping[bytes, ManyHandler]] = {
+        TEXT_LINES: MessagesAnswer.copy_texts,
+        REASONING_LINES: MessagesAnswer.copy_reasonings,
+        ARGUMENTS_LINES: _many_arguments,
     }
 
     def _write(self, events: list[StreamEvent]) -> bytes:
