@@ -5,7 +5,6 @@ import pytest
 from support.asgi import Received
 
 from codex_proapi.gateway.errors import Overloaded, TooLarge
-from codex_proapi.gateway.server import body_budget
 from codex_proapi.gateway.server.body_budget import (
     _STRINGS,
     BodyBudget,
@@ -14,6 +13,7 @@ from codex_proapi.gateway.server.body_budget import (
     _pieces,
     check_values,
 )
+from codex_proapi.gateway.server.body_threads import COUNTED_AT_ONCE
 from codex_proapi.gateway.server.decompression import RATIO_BYTES, decompress
 from codex_proapi.gateway.server.read_body import read_body
 
@@ -135,12 +135,9 @@ def test_a_body_is_counted_in_pieces_that_cut_no_string(string: bytes) -> None:
     assert tuple(map(sum, zip(*counts, strict=True))) == whole
 
 
-def test_brackets_and_commas_are_counted_the_same_in_slices(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.parametrize("before", [0, 1, COUNTED_AT_ONCE - 9, 2 * COUNTED_AT_ONCE])
+@pytest.mark.parametrize("times", [1, 7, 10_000])
+def test_brackets_and_commas_are_counted_the_same_in_slices(before: int, times: int) -> None:
     body = b'{"a":[1,[2,{"b":[]}]],"c":","}'
-    whole = body_budget._counts(body)
 
-    for size in (1, 7, len(body)):
-        monkeypatch.setattr(body_budget, "COUNTED_AT_ONCE", size)
-        assert body_budget._counts(body) == whole == (5, 9)
+    assert _counts(b" " * before + body * times) == (5 * times, 9 * times)

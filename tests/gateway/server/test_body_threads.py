@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from codex_proapi.gateway.server.body_threads import (
+    COUNTED_AT_ONCE,
     VALUES_AT_ONCE,
     FairTurns,
+    count_of,
     is_small,
     work_on,
 )
@@ -118,6 +120,16 @@ async def test_what_the_work_raises_is_raised() -> None:
 )
 def test_bodies_are_told_apart_by_their_values(body: Any, small: bool) -> None:
     assert is_small(body) is small
+
+
+@pytest.mark.parametrize("every", [3, 100, 5_000, 40_000])
+@pytest.mark.parametrize("size", [0, 1, COUNTED_AT_ONCE, 3 * COUNTED_AT_ONCE + 7])
+def test_bytes_are_counted_in_slices_as_in_one_piece(every: int, size: int) -> None:
+    body = (b"," + b"x" * (every - 1)) * (size // every + 1)
+    body = body[:size]
+
+    slices = range(0, size, COUNTED_AT_ONCE)
+    assert sum(count_of(b",", body, start) for start in slices) == body.count(b",")
 
 
 class Turns:

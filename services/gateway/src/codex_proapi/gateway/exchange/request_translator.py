@@ -20,7 +20,7 @@ from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.client_body import asked_of
 from codex_proapi.gateway.server.body_threads import VALUES_AT_ONCE, work_on
-from codex_proapi.gateway.translation.history.token_estimate import WITHOUT_PICTURES, estimate
+from codex_proapi.gateway.translation.history.token_estimate import estimate
 from codex_proapi.gateway.translation.messages.request.model_families import is_haiku
 from codex_proapi.gateway.translation.request.key_caps import capped
 from codex_proapi.gateway.translation.request.translated_request import (
@@ -145,7 +145,7 @@ class RequestTranslator:
         if instead:
             catalogue = _serving(catalogue, instead)
         exchange.key = key
-        translated = await self._read(catalogue, self._options(key), traits)
+        translated, tokens = await self._read(catalogue, self._options(key), traits)
         if instead:
             translated = msgspec.structs.replace(
                 translated,
@@ -161,23 +161,27 @@ class RequestTranslator:
                 translated = within
                 exchange.note_translation(translated)
         check_model(key, translated.request.model)
-        if translated.unresolved or len(exchange.body) > WITHOUT_PICTURES:
-            return await self._whole(translated, key.id if key else "")
-        exchange.estimate = estimate(len(exchange.body), ())
+        if translated.unresolved:
+            return await self._expanded(translated, key.id if key else "")
+        exchange.estimate = tokens
         return translated
 
     async def _read(
         self, catalogue: Catalogue, options: RequestOptions, traits: ClientTraits
-    ) -> TranslatedRequest:
-        """Translate the body; where it is refused, note which model was asked for."""
+    ) -> tuple[TranslatedRequest, int]:
+        """Translate the body and estimate its tokens; note which model a refused one asked for."""
         exchange, body = self._exchange, self._exchange.body
-        reading = partial(
-            self._dialect.read, body, catalogue=catalogue, options=options, client=traits
-        )
+
+        def read() -> tuple[TranslatedRequest, int]:
+            translated = self._dialect.read(
+                body, catalogue=catalogue, options=options, client=traits
+            )
+            return translated, estimate(len(body), translated.request.input)
+
         try:
             if len(body) <= VALUES_AT_ONCE:
-                return reading()
-            return await work_on(body, reading, turn=exchange.body_turn)
+                return read()
+            return await work_on(body, read, turn=exchange.body_turn)
         except ClientFault:
             asking = partial(asked_of, body)
             exchange.note_asked(*await work_on(body, asking, turn=exchange.body_turn))
@@ -198,34 +202,25 @@ class RequestTranslator:
             reasoning_summary=key.reasoning_summary or general,
         )
 
-    async def _whole(self, translated: TranslatedRequest, key_id: str) -> TranslatedRequest:
-        """The request with the stored items that it names; its input tokens are estimated."""
-        exchange = self._exchange
-        stored: list[bytes] = []
-        if translated.unresolved:
-            translated = await self._expanded(translated, key_id, stored)
-        parts = [exchange.body, *stored]
-        counting = partial(estimate, sum(map(len, parts)), translated.request.input)
-        exchange.estimate = await work_on(parts, counting, turn=exchange.body_turn)
-        return translated
-
-    async def _expanded(
-        self, translated: TranslatedRequest, key_id: str, stored: list[bytes]
-    ) -> TranslatedRequest:
-        """Resolve stored responses and item references; `stored` gets what was found of them.
+    async def _expanded(self, translated: TranslatedRequest, key_id: str) -> TranslatedRequest:
+        """Resolve stored responses and item references, and estimate the tokens with them.
 
         Their bytes count towards the body budget: a short request may name a long conversation.
         """
-        store = self._services.responses
+        exchange, store = self._exchange, self._services.responses
         previous = None
         if translated.previous_response_id is not None:
             kept = await store.response(key_id, translated.previous_response_id)
             previous = None if kept is None else list(kept)
         found = await store.items(key_id, translated.references)
-        stored += [*(previous or ()), *found.values()]
-        self._exchange.hold_stored(sum(map(len, stored)))
+        stored = [*(previous or ()), *found.values()]
+        exchange.hold_stored(sum(map(len, stored)))
         work = partial(expand, translated, previous_items=previous, referenced_items=found)
-        return await work_on(stored, work, turn=self._exchange.body_turn)
+        expanded = await work_on(stored, work, turn=exchange.body_turn)
+        parts = [exchange.body, *stored]
+        counting = partial(estimate, sum(map(len, parts)), expanded.request.input)
+        exchange.estimate = await work_on(parts, counting, turn=exchange.body_turn)
+        return expanded
 
 
 def _serving(catalogue: Catalogue, instead: str) -> Catalogue:

@@ -12,14 +12,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from codex_proapi.gateway.errors import Overloaded, TooLarge
-from codex_proapi.gateway.server.body_threads import FairTurns
+from codex_proapi.gateway.server.body_threads import COUNTED_AT_ONCE, FairTurns, count_of
 
 MOST_CONTAINERS: Final = 200_000
 """Objects and lists in one body: an empty object is 2 bytes in JSON and some 70 in memory."""
 MOST_VALUES: Final = 1_000_000
 """Values in one body, by the commas between them: a short string is 4 bytes in JSON, 50 in memory."""
-COUNTED_AT_ONCE: Final = 1024 * 1024
-"""Bytes whose brackets and commas are counted in one call."""
 EXACT_BYTES: Final = 8 * 1024 * 1024
 """Bytes up to which a body that may have too many values is counted exactly, without its strings.
 
@@ -141,9 +139,8 @@ def _counts(body: bytes) -> tuple[int, int]:
     """
     containers = commas = 0
     for start in range(0, len(body), COUNTED_AT_ONCE):
-        end = start + COUNTED_AT_ONCE
-        containers += body.count(b"{", start, end) + body.count(b"[", start, end)
-        commas += body.count(b",", start, end)
+        containers += count_of(b"{", body, start) + count_of(b"[", body, start)
+        commas += count_of(b",", body, start)
     return containers, containers + commas
 
 

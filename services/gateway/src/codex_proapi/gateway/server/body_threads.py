@@ -22,6 +22,11 @@ Translating one was seen to take 1 to 3 µs (a message of a conversation 6, a to
 some 20 ms. Values are counted by commas and brackets, of which texts hold some, too.
 """
 
+COUNTED_AT_ONCE: Final = 64 * 1024
+"""Bytes of a body in which values are counted in one call."""
+FEW: Final = 16
+"""Occurrences in so many bytes up to which each is searched for."""
+
 THREADS: Final = 3
 """Large bodies that are worked on at a time, each in a thread."""
 THREADS_OF_KEY: Final = 2
@@ -161,4 +166,26 @@ def is_small(*parts: bytes) -> bool:
         return True
     if size > VALUES_AT_ONCE * 1024:
         return False  # counting alone would take long
-    return sum(part.count(sign) for part in parts for sign in (b",", b"{", b"[")) <= VALUES_AT_ONCE
+    values = 0
+    for part in parts:
+        for start in range(0, len(part), COUNTED_AT_ONCE):
+            for sign in (b",", b"{", b"["):
+                values += count_of(sign, part, start)
+            if values > VALUES_AT_ONCE:
+                return False
+    return True
+
+
+def count_of(sign: bytes, body: bytes, start: int) -> int:
+    """How often a byte occurs in the COUNTED_AT_ONCE bytes of a body from `start`.
+
+    `bytes.count` looks at one byte after the other and took 0.4 ms for a MiB; `find` looks at many at
+    a time and took 0.01 ms, but is called for each occurrence. Pictures and most texts have few.
+    """
+    end = start + COUNTED_AT_ONCE
+    for found in range(FEW):
+        at = body.find(sign, start, end)
+        if at < 0:
+            return found
+        start = at + 1
+    return FEW + body.count(sign, start, end)
