@@ -187,8 +187,7 @@ class ExchangeService:
             exchange.settle()
         finally:
             writer.forget()
-            if services.queue.holds(exchange.request_id):
-                services.tasks.start(services.queue.free(exchange.request_id), name="free slot")
+            services.queue.release(exchange.request_id)
             charge = exchange.claims.charge
             if charge is not None and services.stream_permits.holds(charge):
                 services.tasks.start(services.stream_permits.free(charge), name="free permit")

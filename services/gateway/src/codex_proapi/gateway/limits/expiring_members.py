@@ -64,10 +64,9 @@ class ExpiringMembers:
                 pipe.expire(key, self._kept)
             await pipe.execute()
 
-    async def remove(self, key: str, *members: str) -> None:
-        """Remove members. Raises StoreUnavailable; they then expire."""
-        with mapped():
-            await self._execute("ZREM", key, *members)
+    def remove(self, key: str, *members: str) -> Awaitable[object]:
+        """Remove members. Raises one of REDIS_ERRORS; they then expire."""
+        return self._execute("ZREM", key, *members)
 
 
 async def renew_regularly(

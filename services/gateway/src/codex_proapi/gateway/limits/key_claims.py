@@ -31,4 +31,8 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
         Args:
             now: seconds since the epoch, by Redis' clock.
         """
-        return refused(self.fair_share, self.charge, now)
+        share, charge = self.fair_share, self.charge
+        allowance = None if charge is None else charge.allowance
+        if (share is None or not share.wait) and (allowance is None or not allowance.refused):
+            return None
+        return refused(share, charge, now)

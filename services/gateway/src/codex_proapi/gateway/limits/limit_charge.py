@@ -8,7 +8,7 @@ permits of a dead replica expire.
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -16,9 +16,12 @@ from codex_proapi.commons.api_keys.budgets import NOTHING, WEEK_DAYS, Spent, day
 from codex_proapi.commons.api_keys.limits import Limit, Limits, Unit
 from codex_proapi.commons.prices.price_table import PricedModel, PriceTable
 from codex_proapi.commons.redis import keyspace, operator_keys
-from codex_proapi.commons.usage.calendar import UTC, Calendar
+from codex_proapi.commons.usage.calendar import UTC, Calendar, calendar_of
+from codex_proapi.commons.usage.counters import SLOT_SECONDS
 from codex_proapi.gateway.accounting.settlement_writer import permit_id
 
+LIMITS: Final = {limit.value: limit for limit in Limit}
+"""By what the script calls them."""
 STREAM_SECONDS = 45
 """Seconds a stream permit is held without being renewed."""
 
@@ -68,48 +71,32 @@ class LimitCharge(msgspec.Struct, kw_only=True):
     """Second since the epoch, by Redis' clock, in which it was charged; 0 if it was not."""
     uncertain: bool = False
     """Whether it may have been made: the script was sent, and its reply has not come."""
+    permit_id: str = ""
+    """The member of the key's set of streams that stands for its permit."""
+
+    def __post_init__(self) -> None:
+        self.permit_id = permit_id(self.request_id, self.tokens, cost=self.cost)
 
     @property
     def has_permit(self) -> bool:
         """Whether it includes a stream permit."""
         return bool(self.limits.concurrent) or self.limits.budgeted
 
-    @property
-    def permit_id(self) -> str:
-        """The member of the key's set of streams that stands for its permit."""
-        return permit_id(self.request_id, self.tokens, cost=self.cost)
-
-    def keys(self, now: float) -> Sequence[str]:
-        """Redis keys for the script: minute counters, streams, and usage from today back.
-
-        With a budget in money also what earlier days cost, and usage by model from today back.
-        """
-        return _names_of(self.key_id, tuple(self._days(now)), self.prices is not None)
-
-    def arguments(self, now: float) -> Sequence[Any]:
-        """Arguments for the script."""
-        limits = self.limits
-        begin, end, day_of_month = self.calendar.span_of_day(now)
-        return (
+    def script(self, now: float) -> tuple[Sequence[str], Sequence[Any]]:
+        """Redis keys and arguments for the script."""
+        limits, prices = self.limits, self.prices
+        begin = int(now) - int(now) % SLOT_SECONDS
+        day = _day_of(self.key_id, limits, self.calendar.zone, begin, prices is not None)
+        args = (
             *(self.version, self.request_id, self.tokens, limits.rpm, limits.tpm),
-            *(limits.concurrent, self.permit_id if self.has_permit else "", STREAM_SECONDS),
+            *(limits.concurrent, self.permit_id if day.has_permit else "", STREAM_SECONDS),
             *(limits.tokens_day, limits.tokens_week, limits.tokens_month),
-            *(day_of_month, begin, end),
-            *self._money(now),
+            *day.span,
         )
-
-    def _money(self, now: float) -> Sequence[Any]:
-        """The script's arguments of a budget in money; none without one."""
-        if self.prices is None:
-            return ()
-        return (
-            *self.limits.sizes(Unit.MICRO_USD),
-            *(self.prices.text, self.prices.version),
-            *(" ".join(self._days(now)), operator_keys.KEY_COSTS_SECONDS),
-        )
-
-    def _days(self, now: float) -> Sequence[str]:
-        return days_counted(self.limits, now, self.calendar)
+        if prices is None:
+            return day.keys, args
+        money = (*limits.sizes(Unit.MICRO_USD), prices.text, prices.version, day.names)
+        return day.keys, (*args, *money, operator_keys.KEY_COSTS_SECONDS)
 
     def take(self, reply: Sequence[Any], now: float) -> Allowance | None:
         """Decode the script's reply; None if the keys or the day have changed."""
@@ -117,19 +104,30 @@ class LimitCharge(msgspec.Struct, kw_only=True):
         if refused == "changed":
             return None
         self.uncertain = False
+        limit, midnights = LIMITS[refused], WEEK_DAYS
         self.allowance = Allowance(
-            refused=Limit(refused),
+            refused=limit,
             wait=wait / 1000,
             requests_left=requests,
             requests_reset=requests_reset / 1000,
             tokens_left=tokens,
             tokens_reset=tokens_reset / 1000,
             days=days,
-            spent=_spent(spent[:3], days if refused == Limit.WEEK else WEEK_DAYS),
-            cost=_spent(spent[3:], days if refused == Limit.WEEK_COST else WEEK_DAYS),
+            spent=Spent(
+                day=spent[0],
+                week=spent[1],
+                month=spent[2],
+                week_midnights=days if limit is Limit.WEEK else midnights,
+            ),
+            cost=Spent(
+                day=spent[3],
+                week=spent[4],
+                month=spent[5],
+                week_midnights=days if limit is Limit.WEEK_COST else midnights,
+            ),
             at=now,
         )
-        if self.allowance.refused is Limit.NONE:
+        if limit is Limit.NONE:
             self.drawn_at = int(now)
         return self.allowance
 
@@ -173,23 +171,37 @@ def charge_for(
     )
 
 
+class _Day(NamedTuple):
+    """What the charges of a key have in common on a day, and days before it that count."""
+
+    keys: Sequence[str]
+    """Redis keys: minute counters, streams, and usage from today back.
+
+    With a budget in money also what earlier days cost, and usage by model from today back.
+    """
+    has_permit: bool
+    span: tuple[int, int, int]
+    """The day's number in its month, its begin and its end."""
+    names: str
+    """The days that count, from today back."""
+
+
 @functools.lru_cache(maxsize=1024)
-def _names_of(key_id: str, days: tuple[str, ...], priced: bool) -> tuple[str, ...]:  # noqa: FBT001 - cached by position
-    """Redis keys of a charge that counts these days, from today back."""
+def _day_of(key_id: str, limits: Limits, zone: str, at: int, priced: bool) -> _Day:  # noqa: FBT001 - cached by position
+    """What is the same for all charges from a slot's begin on: no day of any zone begins within."""
+    calendar = calendar_of(zone)
+    begin, end, day_of_month = calendar.span_of_day(at)
+    days = days_counted(limits, at, calendar)
     models = (
         operator_keys.key_costs(key_id),
         *(keyspace.usage_models(day, key_id) for day in days),
     )
-    return (
+    keys = (
         keyspace.minute_requests(key_id),
         keyspace.minute_tokens(key_id),
         keyspace.streams(key_id),
         *(keyspace.usage(day, "key", key_id) for day in days),
         *(models if priced else ()),
     )
-
-
-def _spent(sums: Sequence[int], week_midnights: int) -> Spent:
-    """Decode the script's sums (day, week, month) of what is used."""
-    day, week, month = sums
-    return Spent(day=day, week=week, month=month, week_midnights=week_midnights)
+    has_permit = bool(limits.concurrent) or limits.budgeted
+    return _Day(keys, has_permit, (day_of_month, begin, end), " ".join(days))

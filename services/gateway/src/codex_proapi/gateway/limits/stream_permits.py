@@ -20,8 +20,8 @@ from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.api_keys.limits import Limit
 from codex_proapi.commons.prices.price_table import dollars
 from codex_proapi.commons.redis import keyspace
+from codex_proapi.commons.redis.clients import REDIS_ERRORS, unavailable
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
-from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.errors import BudgetSpent, LimitExceeded
 from codex_proapi.gateway.limits.expiring_members import ExpiringMembers, renew_regularly
 from codex_proapi.gateway.limits.limit_charge import STREAM_SECONDS, LimitCharge
@@ -85,8 +85,8 @@ class StreamPermits:
             return
         try:
             await self._members.remove(keyspace.streams(charge.key_id), charge.permit_id)
-        except StoreUnavailable as error:
-            log.debug("place.kept", error=str(error))
+        except REDIS_ERRORS as error:
+            log.debug("place.kept", error=str(unavailable(error)))
 
     async def free_uncertain(self) -> None:
         """Release the permits that Redis may have given without our knowing."""
@@ -98,9 +98,9 @@ class StreamPermits:
         try:
             for name, permits in members.items():
                 await self._members.remove(name, *permits)
-        except StoreUnavailable as error:
+        except REDIS_ERRORS as error:
             self._uncertain.extend(charges)
-            log.debug("places.kept", error=str(error))
+            log.debug("places.kept", error=str(unavailable(error)))
 
     async def renew(self) -> None:
         """Renew the permits of all exchanges of this replica. Raises StoreUnavailable."""

@@ -75,7 +75,14 @@ class QueueingSelector:
                 found = await self.selector.lease(lease_request, tried, full=full, state=state)
                 state = None
                 if isinstance(found, Lease):
-                    if without := await self._taken(found, lease_request):
+                    try:
+                        without = await self._slots.take(found.account.id, lease_request.waiter)
+                    except StoreUnavailable:
+                        # During the grace period slots cannot be counted, and are not enforced.
+                        if not self._redis_breaker.in_grace():
+                            raise
+                        without = ()
+                    if without:
                         full.update(without)
                         continue
                     waited = patience.left < before
@@ -99,18 +106,6 @@ class QueueingSelector:
             return await self._slots.wait(accounts, waiter, seconds=patience.left)
         finally:
             patience.left -= max(self._clock() - begun, 0.0)
-
-    async def _taken(self, found: Lease, lease_request: LeaseRequest) -> Collection[str]:
-        """Acquire a slot for a lease; gives the ids of full accounts if there is none.
-
-        During the grace period slots cannot be counted, and are not enforced.
-        """
-        try:
-            return await self._slots.take(found.account.id, lease_request.waiter)
-        except StoreUnavailable:
-            if not self._redis_breaker.in_grace():
-                raise
-            return ()
 
 
 def _with_wait(lease: Lease, seconds: float) -> Lease:

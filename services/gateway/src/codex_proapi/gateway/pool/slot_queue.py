@@ -9,6 +9,7 @@ and accounts and limits may change. Without a limit nothing here uses Redis.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +17,7 @@ import structlog
 from redis.asyncio import Redis
 
 from codex_proapi.commons.redis import keyspace, operator_keys
-from codex_proapi.commons.redis.clients import mapped
+from codex_proapi.commons.redis.clients import REDIS_ERRORS, mapped
 from codex_proapi.commons.redis.multiplexed import MultiplexedConnection
 from codex_proapi.commons.redis.scripts import Scripts
 from codex_proapi.commons.redis.type_repair import Form, TypeRepair
@@ -42,6 +43,9 @@ FORMS: Final = {
     operator_keys.slot_holders(): Form.HASH,
 }
 """The keys of the script in their order, and their forms: a value of another Redis type is replaced, lest it refuses all."""
+
+KEYS: Final = tuple(FORMS)
+WAKES: Final = keyspace.wakes("")
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +98,7 @@ class AccountQueue:
         self._scripts = Scripts(redis, __package__, connection=connection)
         self._repair = TypeRepair(redis)
         self._held: dict[str, str] = {}
-        """Slot by request id; "" while the request may hold a slot or be queued."""
+        """Slot by request id, as a member of the set of slots; "" while it may hold one or be queued."""
         self._waiting: dict[str, asyncio.Future[str]] = {}
         self._listens = False
         self._kept: deque[str] = deque(maxlen=MOST_KEPT)
@@ -121,12 +125,17 @@ class AccountQueue:
         account that other requests wait for has none. Raises StoreUnavailable.
         """
         # Set before the call: a request cancelled meanwhile frees a slot Redis may have assigned.
-        self._held[waiter.request_id] = _slot(account_id, waiter)
-        taken, *full = await self._do("take", waiter.request_id, account_id, waiter.key_id)
-        if taken:
+        request_id, key_id = waiter.request_id, waiter.key_id
+        self._held[request_id] = f"{account_id} {request_id} {key_id}"
+        args = self._arguments("take", request_id, account_id, key_id)
+        try:
+            done: Sequence[Any] = await self._scripts.start("slots", KEYS, args)
+        except REDIS_ERRORS as error:
+            done = await self._recovered(error, args)
+        if done[0]:
             return ()
-        self._held[waiter.request_id] = ""
-        return full
+        self._held[request_id] = ""
+        return done[1:]
 
     async def wait(self, accounts: Sequence[str], waiter: Waiter, *, seconds: float) -> str | None:
         """Wait for a slot of one of these accounts.
@@ -155,6 +164,18 @@ class AccountQueue:
         if request_id in self._held:
             await self._give_up(request_id)
             self._held.pop(request_id, None)
+
+    def release(self, request_id: str) -> None:
+        """Release the slot of an exchange, if it may hold one, in the background."""
+        if request_id in self._held:
+            reply = self._scripts.start_kept("slots", KEYS, self._arguments("free", request_id))
+            reply.add_done_callback(partial(self._released, request_id))
+
+    def _released(self, request_id: str, reply: asyncio.Future[Any]) -> None:
+        if not reply.cancelled() and reply.exception() is None:
+            self._held.pop(request_id, None)
+        else:
+            self._tasks.start(self.free(request_id), name="free slot")
 
     async def free_kept(self) -> None:
         """Release the slots that could not be released while Redis was away; else they expire."""
@@ -236,18 +257,23 @@ class AccountQueue:
             self._kept.append(request_id)
             log.debug("slot.kept", error=str(error))
 
+    def _arguments(self, action: str, request_id: str, *args: Any) -> Sequence[Any]:
+        return (action, self.most, HOLD_SECONDS, WAKES, request_id, *args)
+
     async def _do(self, action: str, request_id: str, *args: Any) -> Sequence[Any]:
-        keys = list(FORMS)
-        provided = [action, self.most, HOLD_SECONDS, keyspace.wakes(""), request_id, *args]
+        provided = self._arguments(action, request_id, *args)
         try:
-            done: Sequence[Any] = await self._scripts.repeat("slots", keys, provided)
-        except StoreUnavailable as error:
-            if not await self._repair.repair(error, FORMS):
-                raise
-            done = await self._scripts.repeat("slots", keys, provided)
+            done: Sequence[Any] = await self._scripts.start("slots", KEYS, provided)
+        except REDIS_ERRORS as error:
+            done = await self._recovered(error, provided)
         return done
 
-
-def _slot(account_id: str, waiter: Waiter) -> str:
-    """The member that stands for a slot in the sorted set of slots."""
-    return f"{account_id} {waiter.request_id} {waiter.key_id}"
+    async def _recovered(self, error: Exception, args: Sequence[Any]) -> Sequence[Any]:
+        """Run the script again after an error, if it may help: also where a value had another type."""
+        try:
+            done: Sequence[Any] = await self._scripts.recover(error, "slots", KEYS, args)
+        except StoreUnavailable as refused:
+            if not await self._repair.repair(refused, FORMS):
+                raise
+            done = await self._scripts.repeat("slots", KEYS, args)
+        return done

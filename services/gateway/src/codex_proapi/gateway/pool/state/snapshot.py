@@ -158,8 +158,9 @@ class SnapshotReader:
             request.newest.wanted() if request.newest else "",
         ]
         if charge is not None:
-            keys += charge.keys(at)
-            args += charge.arguments(at)
+            charge_keys, charge_args = charge.script(at)
+            keys += charge_keys
+            args += charge_args
             charge.uncertain = True
         began = time.monotonic()
         if charge is None and fair_share is None:
