@@ -32,25 +32,29 @@ class SSEMessage(msgspec.Struct, frozen=True):
     """The block as received, with LF line ends, without the blank line after it."""
 
 
-class SSESplitter:
+class SSESplitter(msgspec.Struct, kw_only=True):
     """Splits a stream of bytes at its blank lines; the result does not depend on the reads' sizes."""
 
-    def __init__(self, *, limit: int = MAX_MESSAGE_BYTES) -> None:
-        self.overlong = False
-        """Whether a block beyond the limit has come; nothing is returned after it."""
-        self._limit = limit
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._started = False
-        self._after_cr = False
+    limit: int = MAX_MESSAGE_BYTES
+    """Most bytes of a block."""
+    overlong: bool = False
+    """Whether a block beyond the limit has come; nothing is returned after it."""
+    pieces: list[bytes] = []
+    """What has come of a block that is not complete."""
+    size: int = 0
+    """Its bytes."""
+    started: bool = False
+    """Whether the first byte has come that is none of a byte order mark."""
+    after_cr: bool = False
+    """Whether the last byte was a CR, which a LF may complete."""
 
     def __repr__(self) -> str:
-        return f"<SSESplitter {self._size} bytes pending>"
+        return f"<SSESplitter {self.size} bytes pending>"
 
     @property
     def at_border(self) -> bool:
         """Whether the next byte begins a block, whatever it is."""
-        return self._started and not (self._pieces or self._after_cr or self.overlong)
+        return self.started and not (self.pieces or self.after_cr or self.overlong)
 
     def feed(self, data: bytes) -> list[bytes]:
         """Add bytes; return the blocks they complete, with LF line ends."""
@@ -60,18 +64,18 @@ class SSESplitter:
         """Add bytes; return what is whole, in one piece: blocks with LF line ends and blank lines."""
         if self.overlong:
             return b""
-        if not self._started:
-            if not data or data[0] == BYTE_ORDER_MARK[0] or self._pieces:
+        if not self.started:
+            if not data or data[0] == BYTE_ORDER_MARK[0] or self.pieces:
                 data = self._begin(data)
             else:
-                self._started = True
-        if self._after_cr or b"\r" in data:
+                self.started = True
+        if self.after_cr or b"\r" in data:
             data = self._line_feeds(data)
-        if self._pieces:
-            if b"\n\n" not in data and not (data[:1] == b"\n" and self._pieces[-1][-1:] == b"\n"):
+        if self.pieces:
+            if b"\n\n" not in data and not (data[:1] == b"\n" and self.pieces[-1][-1:] == b"\n"):
                 self._keep(data)
                 return b""
-            data = b"".join((*self._pieces, data))
+            data = b"".join((*self.pieces, data))
             self._drop()
         end = data.rfind(b"\n\n") + 2
         if end == 1:
@@ -88,22 +92,22 @@ class SSESplitter:
         """The blocks of what `whole` has returned; none behind one beyond the limit."""
         blocks = whole.split(b"\n\n")
         blocks.pop()
-        return self._bounded(blocks) if len(whole) > self._limit else blocks
+        return self._bounded(blocks) if len(whole) > self.limit else blocks
 
     def close(self) -> bytes:
         """Return the last block if it lacks its blank line; empty if there is none."""
-        rest = b"".join(self._pieces)
+        rest = b"".join(self.pieces)
         self._drop()
         return rest
 
     def check(self) -> None:
         """Raise `Malformed` once a block beyond the limit has come."""
         if self.overlong:
-            raise Malformed(f"An upstream event is longer than {self._limit} bytes.")
+            raise Malformed(f"An upstream event is longer than {self.limit} bytes.")
 
     def _bounded(self, blocks: list[bytes]) -> list[bytes]:
         for i, block in enumerate(blocks):
-            if len(block) > self._limit:
+            if len(block) > self.limit:
                 self.overlong = True
                 self._drop()
                 return blocks[:i]
@@ -112,34 +116,34 @@ class SSESplitter:
     def _keep(self, data: bytes) -> None:
         if not data:
             return
-        self._pieces.append(data)
-        self._size += len(data)
+        self.pieces.append(data)
+        self.size += len(data)
         # One line feed more than the limit may be part of the blank line.
-        if self._size > self._limit + 1:
+        if self.size > self.limit + 1:
             self.overlong = True
             self._drop()
 
     def _drop(self) -> None:
-        self._pieces.clear()
-        self._size = 0
+        self.pieces.clear()
+        self.size = 0
 
     def _begin(self, data: bytes) -> bytes:
         """Drop a byte order mark, even if it is split between reads."""
-        head = b"".join((*self._pieces, data))
+        head = b"".join((*self.pieces, data))
         self._drop()
         if len(head) < len(BYTE_ORDER_MARK) and BYTE_ORDER_MARK.startswith(head):
             self._keep(head)
             return b""
-        self._started = True
+        self.started = True
         return head.removeprefix(BYTE_ORDER_MARK)
 
     def _line_feeds(self, data: bytes) -> bytes:
         """Replace CRLF and CR by LF, even if CRLF is split between reads."""
         if not data:
             return data
-        if self._after_cr and data[:1] == b"\n":
+        if self.after_cr and data[:1] == b"\n":
             data = data[1:]
-        self._after_cr = data[-1:] == b"\r"
+        self.after_cr = data[-1:] == b"\r"
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 

@@ -38,6 +38,7 @@ class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
     call: CallDelta | None = None
     citations: tuple[Citation, ...] = ()
     finish_reason: str | None = None
+    """A plain word."""
     usage: Tokens | None = None
     """Set only in the usage chunk, which has no choice."""
 
@@ -46,6 +47,8 @@ OPENING: Final = ChatChunk(role="assistant", content="")
 """The first chunk of every answer."""
 _BEFORE: Final = b',"choices":[{"index":0,"delta":'
 _AFTER: Final = b',"logprobs":null,"finish_reason":null}]}\n\n'
+_OPENED: Final = _BEFORE + b'{"role":"assistant","content":""}' + _AFTER
+_ENDED: Final = b',"logprobs":null,"finish_reason":"%b"}]}\n\n'
 
 
 class ChunkEncoder:
@@ -73,19 +76,15 @@ class ChunkEncoder:
 
     def encode(self, chunk: ChatChunk) -> bytes:
         """Encode one chunk."""
+        head = self._head
+        if chunk is OPENING:
+            return head + _OPENED
         if chunk.usage is not None:
-            usage = write(chat_usage(chunk.usage))
-            return b'%b,"choices":[],"usage":%b}\n\n' % (self._head, usage)
+            return b'%b,"choices":[],"usage":%b}\n\n' % (head, write(chat_usage(chunk.usage)))
         delta = write(delta_of(chunk))
         if chunk.finish_reason is None:
-            return self._head + _BEFORE + delta + _AFTER
-        reason = write(chunk.finish_reason)
-        return b'%b%b%b,"logprobs":null,"finish_reason":%b}]}\n\n' % (
-            self._head,
-            _BEFORE,
-            delta,
-            reason,
-        )
+            return head + _BEFORE + delta + _AFTER
+        return head + _BEFORE + delta + _ENDED % chunk.finish_reason.encode()
 
 
 def delta_of(chunk: ChatChunk) -> dict[str, Any]:

@@ -58,7 +58,8 @@ class ChatText:
 
     def message_added(self, item: MessageItem, output_index: int | None) -> None:
         """Remember a message that is commentary."""
-        self._boundaries.added(item, output_index)
+        if item.phase is not None:
+            self._boundaries.added(item, output_index)
 
     def text_delta(self, delta: str, position: Position) -> list[ChatChunk]:
         """Translate a delta of text. Commentary before a structured answer is held back."""
@@ -114,7 +115,8 @@ class ChatText:
 
     def message_item(self, item: MessageItem, output_index: int | None) -> list[ChatChunk]:
         """Translate what is missing of a finished message."""
-        self.message_added(item, output_index)
+        if item.phase is not None:
+            self._boundaries.added(item, output_index)
         chunks: list[ChatChunk] = []
         for i, part in enumerate(item.content or ()):
             position = (item.id, output_index, i)

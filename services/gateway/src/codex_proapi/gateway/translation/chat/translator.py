@@ -101,7 +101,10 @@ class ChatTranslator(ChatAnswer):
             self._call = call = calls.current
             if call is not None:
                 self._call_around = encoder.around_call(CallDelta(index=call.index, form=call.form))
-        return b"".join([encoder.encode(chunk) for chunk in chunks])
+        written = b""
+        for chunk in chunks:
+            written += encoder.encode(chunk)
+        return written
 
     def _error(self, error: GatewayError) -> bytes:
         """An error event, without `[DONE]`; an answer that a stop string has cut is whole all the same."""

@@ -47,7 +47,8 @@ class Text:
 
     def message_added(self, item: MessageItem, output_index: int | None) -> None:
         """Remember a message that is commentary."""
-        self._boundaries.added(item, output_index)
+        if item.phase is not None:
+            self._boundaries.added(item, output_index)
 
     def piece(self, text: str, position: Position) -> None:
         """Write a delta of text. Commentary before a structured answer is held back."""
@@ -85,7 +86,8 @@ class Text:
 
     def message(self, item: MessageItem, output_index: int | None) -> None:
         """Write what is missing of a finished message."""
-        self.message_added(item, output_index)
+        if item.phase is not None:
+            self._boundaries.added(item, output_index)
         for index, part in enumerate(item.content or ()):
             position = (item.id, output_index, index)
             if part.text and part.type in ("output_text", "text"):
