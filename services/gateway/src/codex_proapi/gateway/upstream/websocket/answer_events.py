@@ -1,5 +1,6 @@
 """The events of the answer that a socket is receiving: what has come of it, and what waits to be read."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from codex_proapi.gateway.upstream.websocket.continuation import NOTED, AnswerMarks
@@ -49,19 +50,24 @@ class AnswerEvents:
         self.begun = self.spoken = self.ended = False
         self._marks = marks
 
-    def take(self, data: bytes) -> None:
-        """Take a message. Raises Malformed if it is no event."""
-        line = DELTAS.get(data[: data.find(b'"', _AFTER_TYPE) + 1])
-        if (
-            line is not None
-            and self.begun
-            and not self.ended
-            and b"\n" not in data
-            and b"\r" not in data
-        ):
-            self._pieces += line, data, b"\n\n"
-            self.size += len(data)
-            return
+    def take(self, messages: Iterable[bytes]) -> None:
+        """Take messages. Raises Malformed for one that is no event."""
+        for data in messages:
+            line = DELTAS.get(data[: data.find(b'"', _AFTER_TYPE) + 1])
+            if (
+                line is not None
+                and self.begun
+                and not self.ended
+                and b"\n" not in data
+                and b"\r" not in data
+            ):
+                self._pieces += line, data, b"\n\n"
+                self.size += len(data)
+            else:
+                self._take_other(data)
+
+    def _take_other(self, data: bytes) -> None:
+        """Take a message that is no delta, or not of the answer."""
         name, block = as_event(data)
         if self.ended:
             # Nothing is asked for. What is said of the account is of no use, and does no harm.

@@ -40,7 +40,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-_AS_SET: Final = Decision(by_socket=False, why="")
+_POST_AS_SET: Final = Decision(by_socket=False, why="")
+_SOCKET_AS_SET: Final = Decision(by_socket=True, why="as set")
 
 
 def _post(why: str) -> Decision:
@@ -86,14 +87,14 @@ class TransportChoice:
             preferred: whether the catalogue prefers WebSocket for the model.
         """
         if self._setting is TransportSetting.HTTP:
-            return _AS_SET
+            return _POST_AS_SET
         now = self._clock()
         if now < self._away_until:
             return _post("left after faults")
         if self._away.get(account, 0.0) > now:
             return _post("refused to this account")
         if self._setting is TransportSetting.WEBSOCKET:
-            return _socket("as set")
+            return _SOCKET_AS_SET
         return self._auto(account) if preferred else _post("not preferred for the model")
 
     def _auto(self, account: str) -> Decision:

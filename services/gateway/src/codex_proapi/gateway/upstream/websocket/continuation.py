@@ -97,19 +97,20 @@ class Asked:
 
     def note(self) -> None:
         """Take the digests, so that the request itself need not be kept."""
-        if self.comparable and not self._settings:
+        if not self._settings and self.comparable:
             items = self._create.items
             self._settings = self._create.settings()
             self._input = len(items), hashlib.sha256(items).digest()
 
     def after(self, last: Continuation) -> bytes:
         """The frame with nothing but what follows the last turn; b"" if it does not continue it."""
-        self.note()
-        if self._settings != last.settings:
+        if not self._settings:
+            self.note()
+        if self._settings != last.settings or self._input[0] <= last.size:
             return b""
         items = self._create.items
         size, count = last.size, len(last.answered.items)
-        if len(items) <= size or (size and items[size : size + 1].tobytes() != b","):
+        if size and items[size : size + 1].tobytes() != b",":
             return b""
         if hashlib.sha256(items[:size]).digest() != last.digest:
             return b""

@@ -132,17 +132,19 @@ class OpenSockets:
 
         The frame is b"" where everything has to be sent. None if no socket waits.
         """
-        now = self._clock()
-        fit = [each for each in self._waiting.get(key, ()) if each.is_fit(now)]
-        for each in sorted(fit, key=_length, reverse=True):
+        waiting, now = self._waiting.get(key), self._clock()
+        if waiting is None:
+            return None
+        for each in sorted(waiting, key=_length, reverse=True) if len(waiting) > 1 else waiting:
             frame = asked.after(each.last) if each.last is not None else b""
-            if frame:
+            if frame and each.is_fit(now):
                 self._leave(each)
                 return each, frame
-        if not fit:
-            return None
-        self._leave(fit[0])
-        return fit[0], b""
+        for each in waiting:
+            if each.is_fit(now):
+                self._leave(each)
+                return each, b""
+        return None
 
     def keep(self, open_socket: OpenSocket, last: Continuation | None) -> None:
         """Let a socket wait for its conversation's next request; its answer was whole."""

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 from websockets.client import ClientProtocol
-from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
@@ -79,7 +78,11 @@ class UpstreamSocket(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._fragments = bytearray()
         self._paused = self._full = False
+        self._open = False
+        """Whether the handshake is done, and nobody has closed."""
         self._answer: Response | None = None
+        self._first_headers: dict[str, str] = {}
+        self._lasting_headers: dict[str, str] = {}
         self._fault: Exception | None = None
         self._receiver: Receiver | None = None
         self._seconds = 0
@@ -96,13 +99,11 @@ class UpstreamSocket(asyncio.Protocol):
     @property
     def alive(self) -> bool:
         """Whether a request may be sent."""
-        return self._fault is None and not self.events.strayed and self._open
-
-    @property
-    def _open(self) -> bool:
         transport = self._transport
         return (
-            self._framing.state is State.OPEN
+            self._open
+            and self._fault is None
+            and not self.events.strayed
             and transport is not None
             and not transport.is_closing()
         )
@@ -119,11 +120,7 @@ class UpstreamSocket(asyncio.Protocol):
 
         After the first request only those that hold for the connection: quotas were true then.
         """
-        answered = self._answer.headers if self._answer is not None else Headers()
-        found = {name.lower(): value for name, value in answered.raw_items()}
-        if self.requests <= 1:
-            return found
-        return {name: value for name, value in found.items() if name in LASTING_HEADERS}
+        return self._first_headers if self.requests <= 1 else self._lasting_headers
 
     async def upgraded(self) -> None:
         """Wait for the end of the handshake. Raises UpgradeFailed."""
@@ -137,12 +134,15 @@ class UpstreamSocket(asyncio.Protocol):
         if failed is not None or self._framing.state is not State.OPEN:
             raise UpgradeFailed(0, "the handshake failed")
 
-    async def send(self, message: bytes, marks: AnswerMarks | None = None) -> None:
+    async def send(
+        self, message: bytes, marks: AnswerMarks | None = None, *, deadline: float | None = None
+    ) -> None:
         """Send a request; a large one in fragments. Raises ConnectionLost.
 
         Args:
             message: the frame's JSON.
             marks: observes its answer; None if nothing will follow it.
+            deadline: when TimeoutError is raised, by the loop's clock.
         """
         self._check()
         self.events.begin(marks)
@@ -151,6 +151,11 @@ class UpstreamSocket(asyncio.Protocol):
             self._framing.send_text(message)
             self._flush()
             return
+        async with asyncio.timeout_at(deadline):
+            await self._send_fragments(message)
+
+    async def _send_fragments(self, message: bytes) -> None:
+        """Send a large message, as fast as the connection takes it."""
         for at in range(0, len(message), FRAGMENT_BYTES):
             self._check()
             piece, last = message[at : at + FRAGMENT_BYTES], at + FRAGMENT_BYTES >= len(message)
@@ -203,6 +208,7 @@ class UpstreamSocket(asyncio.Protocol):
     def close(self) -> None:
         """Say goodbye and close; what is under way is lost."""
         if self._open:
+            self._open = False
             self._framing.send_close(1000)
             self._flush()
         if self._transport is not None:
@@ -238,7 +244,7 @@ class UpstreamSocket(asyncio.Protocol):
             self._read_handshake(data)
         else:
             self._frames(self._splitter, data)
-        if self._framing.state is not State.OPEN and self._answer is not None:
+        if not self._open and self._answer is not None:
             self._broken()
         self._tell()
 
@@ -250,6 +256,7 @@ class UpstreamSocket(asyncio.Protocol):
         """asyncio: the connection has ended."""
         del exc
         self._transport = None
+        self._open = False
         if self._framing.state is not State.CLOSED:
             self._framing.receive_eof()
         self._broken()
@@ -277,28 +284,39 @@ class UpstreamSocket(asyncio.Protocol):
             return
         self._head = b""
         self._give(head + end)
-        if self._framing.state is not State.OPEN:
+        if not self._open:
             self._give(rest)
             return
         self._splitter = splitter = FrameSplitter(MESSAGE_BYTES)
         self._frames(splitter, rest)
 
     def _frames(self, splitter: FrameSplitter, data: bytes) -> None:
+        messages: list[bytes] = []
         for text, payload in splitter.feed(data):
-            if not text:
-                self._give(payload)
-            elif self._framing.state is State.OPEN:
-                self._message(payload)
+            if text:
+                messages.append(payload)
+                continue
+            self._take(messages)
+            messages = []
+            self._give(payload)
+        self._take(messages)
 
     def _give(self, data: bytes) -> None:
         """Give the library what it has to read, or to answer."""
         self._framing.receive_data(data)
         for event in self._framing.events_received():
             if isinstance(event, Response):
-                self._answer = event
+                self._take_headers(event)
             elif isinstance(event, Frame):
                 self._frame(event)
+        self._open = self._framing.state is State.OPEN
         self._flush()
+
+    def _take_headers(self, answer: Response) -> None:
+        self._answer = answer
+        found = {name.lower(): value for name, value in answer.headers.raw_items()}
+        self._first_headers = found
+        self._lasting_headers = {name: found[name] for name in LASTING_HEADERS & found.keys()}
 
     def _frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.BINARY:
@@ -311,13 +329,14 @@ class UpstreamSocket(asyncio.Protocol):
             return
         data = bytes(self._fragments or frame.data)
         self._fragments = bytearray()
-        self._message(data)
+        self._take([data])
 
-    def _message(self, data: bytes) -> None:
-        if self._fault is not None:
+    def _take(self, messages: list[bytes]) -> None:
+        """Take the messages of one read that nothing has come between."""
+        if self._fault is not None or not self._open:
             return
         try:
-            self.events.take(data)
+            self.events.take(messages)
         except Malformed as error:
             self._fault = error
         if self.events.size > HIGH_WATER and self._receiver is None:
@@ -342,7 +361,7 @@ class UpstreamSocket(asyncio.Protocol):
         taken = not events.size or receiver.received(events.read())
         if not taken:
             self._pause()
-        if events.ended or self._fault is not None:
+        if self._receiver is receiver and (events.ended or self._fault is not None):
             self._receiver = None
             receiver.ended(None if events.ended else self._fault)
         return taken

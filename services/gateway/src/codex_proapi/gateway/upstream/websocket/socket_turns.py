@@ -102,32 +102,27 @@ class SocketTurns:
         self, request: PreparedRequest, silence: SilenceBudget
     ) -> SocketStream | Refusal | ByPost:
         """Ask once. `choice` is told how it ended, now or when the stream has ended."""
-        try:
-            return await self._ask(request, silence)
-        except BaseException:
-            self._choice.ended(request.owner.account, whole=False)
-            raise
-
-    async def _ask(
-        self, request: PreparedRequest, silence: SilenceBudget
-    ) -> SocketStream | Refusal | ByPost:
         body = request.whole_body
         asked = Asked(CreateRequest(body, request.headers), len(body))
         del body
         key = SocketKey.of(request)
-        if request.owner.conversation and (kept := self._sockets.take(key, asked)) is not None:
-            open_socket, frame = kept
-            turn = _Turn(open_socket, request, asked, silence, kept=True)
-            answer = await self._turn(turn, frame)
-            if isinstance(answer, _AskAgain) and answer.same_socket:
-                answer = await self._turn(turn, b"")
-            if not isinstance(answer, _AskAgain):
-                return answer
-        opened = await self._opened(request, key)
-        if isinstance(opened, ByPost):
-            return opened
-        turn = _Turn(opened, request, asked, silence, kept=False)
-        answer = await self._turn(turn, b"")
+        try:
+            if request.owner.conversation and (kept := self._sockets.take(key, asked)) is not None:
+                open_socket, frame = kept
+                turn = _Turn(open_socket, request, asked, silence, kept=True)
+                answer = await self._turn(turn, frame)
+                if isinstance(answer, _AskAgain) and answer.same_socket:
+                    answer = await self._turn(turn, b"")
+                if not isinstance(answer, _AskAgain):
+                    return answer
+            opened = await self._opened(request, key)
+            if isinstance(opened, ByPost):
+                return opened
+            turn = _Turn(opened, request, asked, silence, kept=False)
+            answer = await self._turn(turn, b"")
+        except BaseException:
+            self._choice.ended(request.owner.account, whole=False)
+            raise
         return self._by_post(request, "refused") if isinstance(answer, _AskAgain) else answer
 
     def _by_post(self, request: PreparedRequest, why: str) -> ByPost:
@@ -168,8 +163,8 @@ class SocketTurns:
         marks = turn.begin()
         first = asyncio.get_running_loop().call_later(FIRST_EVENT_SECONDS, _if_silent, socket)
         try:
-            async with asyncio.timeout_at(silence.deadline):
-                await socket.send(frame or turn.asked.whole(), marks)
+            message = frame or turn.asked.whole()
+            await socket.send(message, marks, deadline=silence.deadline)
             if request.on_head is not None:
                 request.on_head(socket.headers)
             opened = await Beginning(socket, request, silence).outcome
