@@ -31,7 +31,7 @@ class Transport:
 class Connection:
     def __init__(self) -> None:
         self.transport: Any = Transport()
-        self.write_paused = False
+        self.read_paused = self.write_paused = False
         self.server_state = ServerState()
         self.server_state.default_headers = [DATE]
         self.complete: list[RequestCycle] = []

@@ -117,7 +117,7 @@ class Connection:
     def __init__(self) -> None:
         self.transport: Any = Transport()
         self.transport.connection = self
-        self.write_paused = False
+        self.read_paused = self.write_paused = False
         self.server_state = ServerState()
         self._writable = asyncio.Event()
 

@@ -7,6 +7,7 @@ from support.asgi import Received
 from codex_proapi.gateway.errors import Overloaded, TooLarge
 from codex_proapi.gateway.server.body_budget import (
     _STRINGS,
+    MOST_CONTAINERS,
     BodyBudget,
     BodyHold,
     _counts,
@@ -114,6 +115,11 @@ def test_a_body_that_is_far_larger_decoded_is_refused(body: Any) -> None:
 )
 def test_texts_may_hold_as_many_braces_and_commas_as_they_like(body: Any) -> None:
     check_values(body)
+
+
+@pytest.mark.parametrize("sign", [b"[", b"{", b","])
+def test_a_body_of_fewer_bytes_than_it_may_have_values_is_never_refused(sign: bytes) -> None:
+    check_values(sign * MOST_CONTAINERS)
 
 
 @pytest.mark.parametrize("letters", [rb"\"", rb"\\\"", b"\\"])

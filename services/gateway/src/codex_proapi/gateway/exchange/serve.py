@@ -122,7 +122,9 @@ class ExchangeService:
             return
         exchange, writer = self._begun(request, sink, authenticated)
         try:
-            exchange.body = await _checked_body(request, exchange.hold)
+            exchange.body = await request.read_body(exchange.hold)
+            if len(exchange.body) > MOST_CONTAINERS:  # a smaller one cannot hold too many values
+                await _check_large(exchange.body, exchange.hold)
             request.watch(partial(exchange.interrupt, None))
             # No name for the handler: it refers to the request, which is large, and done with then.
             give_answer = await RequestHandler(
@@ -212,14 +214,11 @@ class ExchangeService:
         await writer.fail(error)
 
 
-async def _checked_body(request: Request, hold: BodyHold) -> bytes:
-    """The body of a request; others have had their turn while a large one was read and looked at."""
-    body = await request.read_body(hold)
-    if len(body) > MOST_CONTAINERS:  # a smaller one cannot hold too many values
-        await work_on(body, partial(check_values, body), turn=hold.turn)
+async def _check_large(body: bytes, hold: BodyHold) -> None:
+    """Check the values of a body; others have a turn before it is translated. Raises TooLarge."""
+    await work_on(body, partial(check_values, body), turn=hold.turn)
     if len(body) > LARGE_BODY:
         await asyncio.sleep(0)
-    return body
 
 
 def _as_told(error: Exception) -> GatewayError:

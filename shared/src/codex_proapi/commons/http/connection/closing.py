@@ -34,9 +34,8 @@ class ClosingConnection(asyncio.Protocol):
 
     # With more than thirty attributes a connection without slots takes 2 KB for their names.
     __slots__ = (
-        *("client", "cycle", "loop", "pipeline", "transport"),
-        *("_answering", "_discards", "_droppable", "_half_closed", "_in_head", "_read_paused"),
-        "_refusal",
+        *("client", "cycle", "loop", "pipeline", "read_paused", "transport"),
+        *("_answering", "_discards", "_droppable", "_half_closed", "_in_head", "_refusal"),
     )
     limits: HttpLimits
     fault_body: FaultBody
@@ -52,7 +51,8 @@ class ClosingConnection(asyncio.Protocol):
         self.pipeline: list[RequestCycle] = []
         """Requests that wait for the response before theirs."""
         self._answering: RequestCycle | None = None
-        self._read_paused = False
+        self.read_paused = False
+        """Whether the client waits, as nobody takes what it has sent."""
         self._in_head = False
         self._half_closed = self._discards = False
         self._droppable = BODY_DROPPED_BYTES
@@ -60,14 +60,14 @@ class ClosingConnection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Let the client wait."""
-        if not self._read_paused:
-            self._read_paused = True
+        if not self.read_paused:
+            self.read_paused = True
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Read on."""
-        if self._read_paused and not self.pipeline and self._refusal is None:
-            self._read_paused = False
+        if self.read_paused and not self.pipeline and self._refusal is None:
+            self.read_paused = False
             self.transport.resume_reading()
 
     def close(self) -> None:

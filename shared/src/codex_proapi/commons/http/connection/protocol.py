@@ -81,9 +81,17 @@ class HttpProtocol(SweptConnection):
     """
 
     __slots__ = (
-        *("write_paused", "_after_offer", "_app", "_app_state", "_body_came", "_framing_bytes"),
-        *("_head_began", "_head_bytes", "_headers", "_local", "_parser", "server_state"),
-        *("_upgrade_body", "_upgrade_offered", "_url", "_writable"),
+        *(
+            "server_state",
+            "write_paused",
+            "_after_offer",
+            "_app",
+            "_app_state",
+            "_body_came",
+            "_framing_bytes",
+        ),
+        *("_head_began", "_head_bytes", "_headers", "_local", "_parser", "_upgrade_body"),
+        *("_upgrade_offered", "_url", "_writable"),
     )
     direct: DirectHandler
     _head_limit = _head_count = 0
@@ -226,7 +234,7 @@ class HttpProtocol(SweptConnection):
             self._answer(self.pipeline.pop(0))
         if self._refusal is not None and not self.pipeline:
             self.refuse(self._refusal)  # it has waited for the responses before it
-        if self._read_paused:
+        if self.read_paused:
             self.resume_reading()
         if self._leaving and cycle.keep_alive:
             self._linger()

@@ -46,6 +46,8 @@ class Connection(Protocol):
     transport: asyncio.Transport
     server_state: ServerState
     """uvicorn's; has the headers of every response of the server."""
+    read_paused: bool
+    """Whether the client waits, as nobody takes what it has sent."""
     write_paused: bool
     """Whether so much waits for the client that the application should wait, too."""
 
@@ -188,7 +190,8 @@ class RequestCycle:
             gone()
         else:
             self._gone = gone
-            self._connection.resume_reading()  # an end that is not read is not noticed
+            if self._connection.read_paused:
+                self._connection.resume_reading()  # an end that is not read is not noticed
 
     def _taken(self) -> bytes:
         pieces = self._pieces
