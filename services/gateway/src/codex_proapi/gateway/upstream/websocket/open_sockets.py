@@ -5,6 +5,7 @@ else ever gets it. How many there are, how long they wait and how old they get i
 """
 
 import hashlib
+import operator
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -35,6 +36,8 @@ _OF_TURNS: Final = frozenset(
 )
 """Headers that differ from turn to turn of one conversation."""
 
+_KNOWN: Final = operator.attrgetter("known")
+
 
 class SocketKey(msgspec.Struct, frozen=True, kw_only=True):
     """What a socket belongs to."""
@@ -59,13 +62,15 @@ class SocketKey(msgspec.Struct, frozen=True, kw_only=True):
 class OpenSocket:
     """A socket with what it belongs to, and what its next request may refer to."""
 
-    __slots__ = ("_opened_at", "key", "last", "socket", "used_at")
+    __slots__ = ("_opened_at", "key", "known", "last", "socket", "used_at")
 
     def __init__(self, socket: UpstreamSocket, key: SocketKey, *, now: float) -> None:
         self.socket = socket
         self.key = key
         self.last: Continuation | None = None
         """Its last turn; None if the next one has to bring everything."""
+        self.known = -1
+        """Bytes of the conversation that its last turn knew when it began to wait; -1 for none."""
         self._opened_at = self.used_at = now
 
     def __repr__(self) -> str:
@@ -135,7 +140,7 @@ class OpenSockets:
         waiting, now = self._waiting.get(key), self._clock()
         if waiting is None:
             return None
-        for each in sorted(waiting, key=_length, reverse=True) if len(waiting) > 1 else waiting:
+        for each in sorted(waiting, key=_KNOWN, reverse=True) if len(waiting) > 1 else waiting:
             frame = asked.after(each.last) if each.last is not None else b""
             if frame and each.is_fit(now):
                 self._leave(each)
@@ -155,6 +160,7 @@ class OpenSockets:
             self.close_one(open_socket)
             return
         open_socket.last, open_socket.used_at = last, now
+        open_socket.known = last.size if last is not None else -1
         same = self._waiting.setdefault(key, [])
         if len(same) >= MOST_OF_CONVERSATION:
             self.close_one(same[0])
@@ -237,11 +243,6 @@ class OpenSockets:
 
 def _is_new(each: OpenSocket) -> bool:
     return each.socket.requests <= 1
-
-
-def _length(each: OpenSocket) -> int:
-    """Bytes of the conversation it knows."""
-    return each.last.size if each.last is not None else -1
 
 
 def _digest(headers: Mapping[str, str]) -> bytes:

@@ -186,7 +186,7 @@ class UpstreamSocket(asyncio.Protocol):
     def push_to(self, receiver: "Receiver") -> None:
         """Give everything from now on to the receiver, at once what has come already."""
         self._receiver = receiver
-        if self._push():
+        if self._push() and self._paused:
             self.resume()
 
     def pull(self) -> None:
@@ -203,7 +203,8 @@ class UpstreamSocket(asyncio.Protocol):
         """The request is over: what is left of it is dropped."""
         self._receiver = None
         self.events.finish()
-        self.resume()
+        if self._paused:
+            self.resume()
 
     def close(self) -> None:
         """Say goodbye and close; what is under way is lost."""
