@@ -30,19 +30,18 @@ def read_chat_request(
         reader = RequestReader(body, catalogue=catalogue, options=options, client=client)
         field = reader.history_field(own="messages", other="input")
         request, items = reader.upstream_request(field)
-        if "previous_response_id" in reader.body.values and reader.body.text(
-            "previous_response_id"
-        ):
+        asked = reader.body
+        if "previous_response_id" in asked.values and asked.text("previous_response_id"):
             # Chat has no stored responses: its clients send the whole history.
             reader.dropped.add("previous_response_id")
         form = request.text.get("format", {}).get("type") if request.text else None
         answer = ChatOptions(
-            include_usage=field == "input" or wants_usage(reader.body),
+            include_usage=field == "input" or wants_usage(asked),
             custom_tools=reader.tools.chat_custom,
-            legacy_functions=bool(reader.body.functions) and not reader.body.tools,
+            legacy_functions=bool(asked.functions) and not asked.tools,
             structured=form in ("json_schema", "json_object"),
             refusal_as_refusal=form == "json_schema",
-            stop=stops_of(reader.body),
+            stop=stops_of(asked) if "stop" in asked.values else (),
         )
         return reader.translated(request, items, field=field, answer=answer)
     except DECODING_ERRORS:

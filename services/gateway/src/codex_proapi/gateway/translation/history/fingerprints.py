@@ -49,8 +49,8 @@ def cache_key(client_key: str | None, conversation: str) -> str:
 
 def session_uuid(conversation: str) -> str:
     """Return a UUID derived from a conversation's fingerprint."""
-    digits = f"{conversation[:12]}4{conversation[13:16]}8{conversation[17:32]}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    c = conversation
+    return f"{c[:8]}-{c[8:12]}-4{c[13:16]}-8{c[17:20]}-{c[20:32]}"
 
 
 def _words(part: Any) -> str:

@@ -79,7 +79,10 @@ class RequestReader:
         self.options = options
         self.client = client
         self.asked_model = self.body.text("model") or options.default_model or ""
-        self.resolved = _resolved(self.asked_model, catalogue, default=options.default_model)
+        try:
+            self.resolved = catalogue.resolve(self.asked_model)
+        except ModelNotFound as missing:
+            self.resolved = _default(catalogue, options.default_model, missing)
         self.dropped = Dropped()
         self.names = ToolNames()
         self.tools = NO_TOOLS
@@ -244,14 +247,11 @@ class RequestReader:
         return Shape.LITE if lite else Shape.CLASSIC
 
 
-def _resolved(name: str, catalogue: Catalogue, *, default: str | None) -> Resolved:
-    """The model of a name; for an unknown name the key's default, if it has one."""
+def _default(catalogue: Catalogue, default: str | None, missing: ModelNotFound) -> Resolved:
+    """The key's default model, for a name that is missing. Raises UnknownModel."""
     try:
-        try:
-            return catalogue.resolve(name)
-        except ModelNotFound:
-            if default is None:
-                raise
+        if default is not None:
             return catalogue.resolve(default)
-    except ModelNotFound as missing:
-        raise UnknownModel(str(missing)) from None
+    except ModelNotFound as error:
+        missing = error
+    raise UnknownModel(str(missing)) from None
