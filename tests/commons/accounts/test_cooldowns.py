@@ -90,7 +90,7 @@ async def test_a_cooldown_nobody_can_read_stops_no_clearing_half_way(
     await redis_client.hset(keyspace.cooldowns(), "acc_1:odd", odd)
     await cooldowns.fault("acc_1", an_opening())
 
-    await cooldowns.succeed("acc_1", begun_at=FAR)
+    await cooldowns.succeed({"acc_1": FAR})
     assert await redis_client.hgetall(keyspace.cooldowns()) == {"acc_1:odd": odd}
     assert not await redis_client.exists(keyspace.faults("acc_1"))
 
@@ -121,7 +121,7 @@ async def test_faults_count_in_a_row_and_a_success_begins_again(
     assert opened == [None, None, None, None, 30.0]
     assert 0 < await redis_client.ttl(keyspace.faults("acc_1")) <= keyspace.FAULTS_SECONDS
 
-    await cooldowns.succeed("acc_1", begun_at=FAR)
+    await cooldowns.succeed({"acc_1": FAR})
 
     opened = [await cooldowns.fault("acc_1", an_opening()) for _ in range(5)]
     assert opened == [None, None, None, None, 30.0]
@@ -148,8 +148,7 @@ async def test_a_success_ends_what_it_disproves_and_no_quota(cooldowns: Cooldown
     await cooldowns.cool("acc_2", a_cooldown(CooldownReason.CREDENTIAL, 30))
     await cooldowns.cool("acc_3", quota)
 
-    for account in ("acc_1", "acc_2", "acc_3"):
-        await cooldowns.succeed(account, begun_at=FAR)
+    assert await cooldowns.succeed(dict.fromkeys(("acc_1", "acc_2", "acc_3"), FAR)) == [True] * 3
 
     assert await cooldowns.all(["acc_1", "acc_2", "acc_3"], now=NOW) == {"acc_3": {"": quota}}
     assert repr(cooldowns) == "<CooldownStore>"
@@ -164,7 +163,7 @@ async def test_an_answer_says_nothing_about_what_began_after_its_attempt(
     await redis_client.set(keyspace.faults("acc_1"), 5)
     await redis_client.set(keyspace.probe("acc_1"), "1")
 
-    assert await cooldowns.succeed("acc_1", begun_at=begun_at) is ends
+    assert await cooldowns.succeed({"acc_1": begun_at}) == [ends]
 
     kept = await cooldowns.all(["acc_1"], now=NOW)
     assert kept == ({} if ends else {"acc_1": {"": began}})

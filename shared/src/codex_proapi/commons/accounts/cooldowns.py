@@ -4,7 +4,7 @@ They are decided by `gateway.policy.retry`. While Redis is away a cooldown is no
 handles and counts the error.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -117,18 +117,21 @@ class CooldownStore:
         )
         return float(seconds) if seconds else None
 
-    async def succeed(self, account_id: str, *, begun_at: float) -> bool:
-        """Record an answer: reset the count of faults, free the probe lock, end a cooldown of SUCCESS_ENDS.
+    async def succeed(self, begun_at: Mapping[str, float]) -> Sequence[bool]:
+        """Record answers: reset counts of faults, free probe locks, end cooldowns of SUCCESS_ENDS.
 
-        False, and nothing has changed, if such a cooldown began after the attempt (`begun_at`,
-        seconds since the epoch): what was learnt before it does not end it.
+        Gives of each account whether that was done: nothing has changed where such a cooldown began
+        after the attempt, because what was learnt before it does not end it.
+
+        Args:
+            begun_at: When the attempts began, seconds since the epoch, by account id.
         """
-        keys = [
-            *(keyspace.cooldowns(), keyspace.faults(account_id)),
-            *(keyspace.cooldowns_version(), keyspace.probe(account_id)),
-        ]
-        args = [account_id, ",".join(sorted(SUCCESS_ENDS)), begun_at]
-        return bool(await self._run("record_success", keys, args))
+        keys = [keyspace.cooldowns(), keyspace.cooldowns_version()]
+        args: list[str | float] = [",".join(sorted(SUCCESS_ENDS))]
+        for account_id, at in begun_at.items():
+            keys += keyspace.faults(account_id), keyspace.probe(account_id)
+            args += account_id, at
+        return [bool(done) for done in await self._run("record_success", keys, args)]
 
     async def _run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """Run an idempotent script; what it shares is replaced where it has another Redis type."""

@@ -56,8 +56,7 @@ class RedisWriter:
 
         Each with the time its attempt began: cooldowns that began later stay.
         """
-        for account_id, begun_at in accounts.items():
-            await self._cooldowns.succeed(account_id, begun_at=begun_at)
+        await self._cooldowns.succeed(accounts)
 
     async def tell(self, entries: Sequence[LogEntry]) -> None:
         """Append entries to the log stream."""
