@@ -368,7 +368,8 @@ async def test_a_script_that_is_repeated_has_changed_the_same_as_once(
         ran.append(name)
         return reply
 
-    monkeypatch.setattr(Scripts, "repeat", twice)
+    for way in ("repeat", "start", "start_kept"):
+        monkeypatch.setattr(Scripts, way, twice)
     before = await held(scene.redis)
     await TWICE[script](scene)
 

@@ -173,11 +173,16 @@ end
 
 -- Estimated tokens and money of the exchanges under way.
 local function pending(streams)
-  local tokens, money = 0, 0
-  for _, place in ipairs(redis.call('ZRANGE', streams, 0, -1)) do
-    local cost, estimate = string.match(place, ' (%d+) (%d+)$')
-    money = money + tonumber(cost or 0)
-    tokens = tokens + tonumber(estimate or string.match(place, ' (%d+)$') or 0)
+  local tokens, money, match = 0, 0, string.match
+  local places = redis.call('ZRANGE', streams, 0, -1)
+  for i = 1, #places do
+    -- 'request tokens' or 'request cost tokens', read from its begin: a key may have thousands.
+    local first, second = match(places[i], '^[^ ]+ (%d+) ?(%d*)$')
+    if first and second ~= '' then
+      money, tokens = money + first, tokens + second
+    elseif first then
+      tokens = tokens + first
+    end
   end
   return tokens, money
 end
