@@ -5,6 +5,8 @@ It aggregates the chunks that a stream would have, so both have the same content
 
 from typing import Any, NoReturn
 
+import msgspec
+
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.formats.openai.chat_chunks import (
@@ -15,8 +17,9 @@ from codex_proapi.gateway.formats.openai.chat_chunks import (
     completion,
     whole_call,
 )
+from codex_proapi.gateway.translation.chat.chunks_from_events import ChatStream
 from codex_proapi.gateway.translation.chat.options import ChatOptions
-from codex_proapi.gateway.translation.chat.translator import ChatAnswer
+from codex_proapi.gateway.translation.stream.answer_translator import AnswerTranslator
 
 
 class Folded:
@@ -30,6 +33,7 @@ class Folded:
         self._texts: list[list[str]] = []
         self._annotations: list[dict[str, Any]] = []
         self.finish_reason = ""
+        self.tokens = Tokens()
 
     def __repr__(self) -> str:
         return f"<Folded {len(self._named)} calls {self.finish_reason}>"
@@ -41,6 +45,7 @@ class Folded:
         self._refusal.append(chunk.refusal or "")
         self._annotations += [annotation_of(citation) for citation in chunk.citations]
         self.finish_reason = chunk.finish_reason or self.finish_reason
+        self.tokens = chunk.usage or self.tokens
         if chunk.call is not None:
             if chunk.call.name is not None:
                 self._named.append(chunk.call)
@@ -69,14 +74,16 @@ class Folded:
         return message
 
 
-class ChatAggregator(ChatAnswer):
+class ChatAggregator(AnswerTranslator[ChatChunk]):
     """Aggregates one answer for a chat client."""
 
     def __init__(
         self, options: ChatOptions, *, completion_id: str, created: int, model: str
     ) -> None:
         """Arguments as for `ChatTranslator`."""
-        super().__init__(options, completion_id=completion_id)
+        super().__init__()
+        asked = msgspec.structs.replace(options, include_usage=True)
+        self._stream = ChatStream(asked, fallback_id=completion_id)
         self._folded = Folded()
         self._completion_id = completion_id
         self._created = created
@@ -94,7 +101,7 @@ class ChatAggregator(ChatAnswer):
             model=self._model,
             message=self._folded.message(),
             finish_reason=self._folded.finish_reason,
-            tokens=self._stream.tokens or Tokens(),
+            tokens=self._folded.tokens,
         )
 
     def fail(self, error: GatewayError) -> NoReturn:

@@ -57,13 +57,11 @@ FINISH_REASONS: Final = {"content_filter": "content_filter"}
 class ChatStream(AnswerStream[ChatChunk]):
     """Translates the events of one answer for a chat client."""
 
-    __slots__ = ("_fallback_id", "_options", "calls", "text", "tokens")
+    __slots__ = ("_fallback_id", "_options", "calls", "text")
 
     def __init__(self, options: ChatOptions, *, fallback_id: str = "") -> None:
         """Create the state of an answer; ids of calls without one are derived from `fallback_id`."""
         super().__init__()
-        self.tokens: Tokens | None = None
-        """Usage from the terminal event."""
         self.text = ChatText(
             stop=options.stop,
             refusal_as_refusal=options.refusal_as_refusal,
@@ -186,8 +184,9 @@ class ChatStream(AnswerStream[ChatChunk]):
     def _ending(
         self, event: ResponseCompleted | ResponseIncomplete, *, cut: bool
     ) -> list[ChatChunk]:
-        self.tokens = tokens_of(event.response)
-        usage = [ChatChunk(usage=self.tokens or Tokens())] if self._options.include_usage else []
+        usage: list[ChatChunk] = []
+        if self._options.include_usage:
+            usage.append(ChatChunk(usage=tokens_of(event.response) or Tokens()))
         if cut:
             return usage
         complete = isinstance(event, ResponseCompleted)
@@ -204,7 +203,8 @@ class ChatStream(AnswerStream[ChatChunk]):
         reason = "stop"
         if not complete and not self.text.stopped:
             reason = FINISH_REASONS.get(incomplete_reason(event.response), "length")
-        chunks += self._cited()
+        if self.text.citations:
+            chunks += self._cited()
         return [*chunks, ChatChunk(finish_reason=self._reason(reason)), *usage]
 
     def _reason(self, otherwise: str) -> str:

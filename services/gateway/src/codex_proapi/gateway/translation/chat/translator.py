@@ -30,19 +30,10 @@ if TYPE_CHECKING:
     from codex_proapi.gateway.translation.chat.tool_calls import Call
 
 
-class ChatAnswer(AnswerTranslator[ChatChunk]):
-    """Base of the translator and the aggregator: one answer as chat chunks."""
-
-    _stream: ChatStream
-
-    def __init__(self, options: ChatOptions, *, completion_id: str) -> None:
-        super().__init__()
-        self._stream = ChatStream(options, fallback_id=completion_id)
-
-
-class ChatTranslator(ChatAnswer):
+class ChatTranslator(AnswerTranslator[ChatChunk]):
     """Translates one streamed answer for a chat client."""
 
+    _stream: ChatStream
     _terminator = DONE
 
     def __init__(
@@ -56,7 +47,8 @@ class ChatTranslator(ChatAnswer):
             created: Its time in seconds since the epoch.
             model: The requested model, repeated in every chunk.
         """
-        super().__init__(options, completion_id=completion_id)
+        super().__init__()
+        self._stream = ChatStream(options, fallback_id=completion_id)
         self._encoder = ChunkEncoder(completion_id=completion_id, created=created, model=model)
         self._call: Call | None = None
         self._call_around = (b"", b"")
@@ -70,8 +62,8 @@ class ChatTranslator(ChatAnswer):
         return before + delta + after
 
     _fast: ClassVar[Mapping[bytes, FastHandler]] = {
-        TEXT_LINES: ChatAnswer.copy_text,
-        REASONING_LINES: ChatAnswer.copy_reasoning,
+        TEXT_LINES: AnswerTranslator.copy_text,
+        REASONING_LINES: AnswerTranslator.copy_reasoning,
         ARGUMENTS_LINES: _arguments,
         **SILENT_HANDLERS,
     }
@@ -83,8 +75,8 @@ class ChatTranslator(ChatAnswer):
         return between(self._call_around, deltas) if deltas else None
 
     _many: ClassVar[Mapping[bytes, ManyHandler]] = {
-        TEXT_LINES: ChatAnswer.copy_texts,
-        REASONING_LINES: ChatAnswer.copy_reasonings,
+        TEXT_LINES: AnswerTranslator.copy_texts,
+        REASONING_LINES: AnswerTranslator.copy_reasonings,
         ARGUMENTS_LINES: _many_arguments,
     }
 

@@ -2,22 +2,28 @@
 
 from typing import NoReturn
 
+import msgspec
+
 from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.formats.openai.chat_chunks import ChatChunk
 from codex_proapi.gateway.formats.openai.completions import completion_text, text_completion
-from codex_proapi.gateway.translation.chat.translator import ChatAnswer
+from codex_proapi.gateway.translation.chat.chunks_from_events import ChatStream
 from codex_proapi.gateway.translation.completions.options import CompletionOptions
+from codex_proapi.gateway.translation.stream.answer_translator import AnswerTranslator
 
 
-class CompletionAggregator(ChatAnswer):
+class CompletionAggregator(AnswerTranslator[ChatChunk]):
     """One answer on its way to a completions client that asked for no stream."""
 
     def __init__(
         self, options: CompletionOptions, *, completion_id: str, created: int, model: str
     ) -> None:
         """Take the same as `CompletionTranslator`."""
-        super().__init__(options.of_chat(), completion_id=completion_id)
+        super().__init__()
+        asked = msgspec.structs.replace(options.of_chat(), include_usage=True)
+        self._stream = ChatStream(asked, fallback_id=completion_id)
+        self._tokens = Tokens()
         self._text = [options.echo]
         self._finish_reason = ""
         self._completion_id = completion_id
@@ -36,7 +42,7 @@ class CompletionAggregator(ChatAnswer):
             model=self._model,
             text="".join(self._text),
             finish_reason=self._finish_reason,
-            tokens=self._stream.tokens or Tokens(),
+            tokens=self._tokens,
         )
 
     def fail(self, error: GatewayError) -> NoReturn:
@@ -48,6 +54,7 @@ class CompletionAggregator(ChatAnswer):
         for chunk in chunks:
             self._text.append(completion_text(chunk))
             self._finish_reason = chunk.finish_reason or self._finish_reason
+            self._tokens = chunk.usage or self._tokens
         return b""
 
     def _error(self, _: GatewayError) -> bytes:

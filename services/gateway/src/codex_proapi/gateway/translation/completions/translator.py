@@ -8,35 +8,38 @@ from codex_proapi.gateway.formats.openai.chat_chunks import ChatChunk
 from codex_proapi.gateway.formats.openai.completions import CompletionEncoder
 from codex_proapi.gateway.formats.openai.errors import chat_error_event
 from codex_proapi.gateway.formats.sse import DONE
-from codex_proapi.gateway.translation.chat.translator import ChatAnswer
+from codex_proapi.gateway.translation.chat.chunks_from_events import ChatStream
 from codex_proapi.gateway.translation.completions.options import CompletionOptions
 from codex_proapi.gateway.translation.stream.answer_state import AnswerState
 from codex_proapi.gateway.translation.stream.answer_translator import (
     SILENT_HANDLERS,
     TEXT_LINES,
+    AnswerTranslator,
 )
 from codex_proapi.gateway.translation.stream.event_translator import FastHandler, ManyHandler
 
 
-class CompletionTranslator(ChatAnswer):
+class CompletionTranslator(AnswerTranslator[ChatChunk]):
     """One streamed answer on its way to a completions client."""
 
+    _stream: ChatStream
     _terminator = DONE
 
     def __init__(
         self, options: CompletionOptions, *, completion_id: str, created: int, model: str
     ) -> None:
         """Take the id and time of the completion, and the model to echo: the one asked for."""
-        super().__init__(options.of_chat(), completion_id=completion_id)
+        super().__init__()
+        self._stream = ChatStream(options.of_chat(), fallback_id=completion_id)
         self._echo = options.echo
         self._encoder = CompletionEncoder(completion_id=completion_id, created=created, model=model)
         self._text_around = self._encoder.around_text
 
     _fast: ClassVar[Mapping[bytes, FastHandler]] = {
-        TEXT_LINES: ChatAnswer.copy_text,
+        TEXT_LINES: AnswerTranslator.copy_text,
         **SILENT_HANDLERS,
     }
-    _many: ClassVar[Mapping[bytes, ManyHandler]] = {TEXT_LINES: ChatAnswer.copy_texts}
+    _many: ClassVar[Mapping[bytes, ManyHandler]] = {TEXT_LINES: AnswerTranslator.copy_texts}
 
     def _write(self, chunks: list[ChatChunk]) -> bytes:
         self._text_position = self._stream.text.text_position

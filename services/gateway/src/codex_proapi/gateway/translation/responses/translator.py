@@ -19,7 +19,7 @@ from codex_proapi.gateway.formats.codex.events import (
     ResponseIncomplete,
     UnknownEvent,
     UpstreamErrorEvent,
-    UpstreamEvent,
+    decode_block,
     speaks,
 )
 from codex_proapi.gateway.formats.codex.public_errors import public_error
@@ -40,6 +40,7 @@ from codex_proapi.gateway.translation.stream.event_translator import (
     first_lines,
     with_blank_line,
 )
+from codex_proapi.gateway.translation.stream.response_observer import OBSERVERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +172,13 @@ class ResponsesTranslator(EventTranslator):
     _fast: ClassVar[Mapping[bytes, FastHandler]] = dict.fromkeys(map(first_lines, _SHAPES), _delta)
     _many: ClassVar[Mapping[bytes, ManyHandler]] = dict.fromkeys(map(first_lines, _SHAPES), _deltas)
 
-    def _translate(self, event: UpstreamEvent, data: bytes, block: bytes) -> bytes:
+    def _slow(self, block: bytes) -> bytes:
+        decoded = decode_block(block)
+        if decoded is None:
+            return b""
+        event, data = decoded
+        if (note := OBSERVERS.get(type(event))) is not None:
+            note(event, self.report)
         try:
             body = read_any(data)
         except DECODE_ERRORS:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Raw
 
 from codex_proapi.commons.usage.exchange_record import Ending
-from codex_proapi.gateway.formats.codex.events import UpstreamEvent
+from codex_proapi.gateway.formats.codex.events import decode_block
 from codex_proapi.gateway.translation.stream.answer_state import (
     AnswerState,
     AnswerStream,
@@ -21,6 +21,7 @@ from codex_proapi.gateway.translation.stream.event_translator import (
     FastHandler,
     first_lines,
 )
+from codex_proapi.gateway.translation.stream.response_observer import OBSERVERS
 
 TEXT_LINES: Final = first_lines("response.output_text.delta")
 REASONING_LINES: Final = first_lines("response.reasoning_summary_text.delta")
@@ -190,7 +191,13 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._stream.state.value}>"
 
-    def _translate(self, event: UpstreamEvent, _: bytes, __: bytes) -> bytes:
+    def _slow(self, block: bytes) -> bytes:
+        decoded = decode_block(block)
+        if decoded is None:
+            return b""
+        event, _ = decoded
+        if (note := OBSERVERS.get(type(event))) is not None:
+            note(event, self.report)
         stream = self._stream
         before = stream.state
         written = self._write(stream.feed(event))

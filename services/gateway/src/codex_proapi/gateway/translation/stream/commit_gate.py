@@ -104,7 +104,8 @@ class CommitGate:
         """Add upstream's bytes. Raises `Malformed` if they cannot be read."""
         self._pieces.append(data)
         self._size += len(data)
-        blocks = self._splitter.feed(data)
+        splitter = self._splitter
+        blocks = splitter.split(splitter.whole(data))
         for block in blocks:
             silent = block.startswith(SILENT_LINES) or (
                 block.startswith(CREATED_LINES) and self._named in block
@@ -122,7 +123,7 @@ class CommitGate:
             if self._events >= self._max_events:
                 return Spoken(self.held)
         if not blocks:
-            self._splitter.check()
+            splitter.check()
         return Spoken(self.held) if self._size > self._max_bytes else WAITING
 
     @property

@@ -7,8 +7,7 @@ A dialect implements, as methods of a subclass:
   not mind whether the blank line is still behind the block;
 * `_many`: the same for bytes that are nothing but such events, of one kind and with one line of data
   each; the method gets the bytes, and the payloads in them;
-* `_translate(event, data, block)`: the client's bytes for any other event, decoded, its payload and
-  its block;
+* `_slow(block)`: the client's bytes for any other block, which it decodes and notes in the report;
 * `_close()`: the last bytes when upstream closes without a terminal event, or raises `Truncated`;
 * `_error(error)`: the bytes that end a stream with an error.
 
@@ -21,14 +20,12 @@ from typing import Any, ClassVar, Final
 
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.errors import GatewayError, Malformed
-from codex_proapi.gateway.formats.codex.events import UpstreamEvent, decode_block
 from codex_proapi.gateway.formats.sse import (
     KEEP_ALIVE,
     MAX_MESSAGE_BYTES,
     SSESplitter,
     sound_utf8,
 )
-from codex_proapi.gateway.translation.stream.response_observer import OBSERVERS
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 FastHandler = Callable[[Any, bytes], bytes | None]
@@ -172,21 +169,11 @@ class EventTranslator:
         return b"".join(pieces)
 
     def _slow(self, block: bytes) -> bytes:
-        """Decode one block and translate it; b"" for a block without data."""
-        decoded = decode_block(block)
-        if decoded is None:
-            return b""
-        event, data = decoded
-        if (note := OBSERVERS.get(type(event))) is not None:
-            note(event, self.report)
-        return self._translate(event, data, block)
+        raise NotImplementedError
 
     def _last(self, block: bytes) -> bytes:
         """Translate a last block that lacks its blank line."""
         return self._slow(block)
-
-    def _translate(self, event: UpstreamEvent, data: bytes, block: bytes) -> bytes:
-        raise NotImplementedError
 
     def _close(self) -> bytes:
         raise NotImplementedError

@@ -17,9 +17,10 @@ from codex_proapi.gateway.formats.anthropic.events import (
     empty_message,
     usage_of,
 )
+from codex_proapi.gateway.translation.messages.answer.events_from_upstream import MessagesStream
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
 from codex_proapi.gateway.translation.messages.answer.tool_arguments import arguments_of
-from codex_proapi.gateway.translation.messages.answer.translator import MessagesAnswer
+from codex_proapi.gateway.translation.stream.answer_translator import AnswerTranslator
 
 FIELD_OF_DELTA = {
     "text_delta": ("text", "text"),
@@ -73,12 +74,16 @@ class Folded:
             self.message["safeguard_results"] = event.safeguard_results
 
 
-class MessagesAggregator(MessagesAnswer):
+class MessagesAggregator(AnswerTranslator[StreamEvent]):
     """Aggregates one answer for a client of the Messages API."""
 
     def __init__(self, options: MessagesOptions, *, message_id: str, model: str) -> None:
         """Arguments as for `MessagesTranslator`."""
-        super().__init__(options, message_id=message_id, model=model)
+        super().__init__()
+        report = self.report
+        self._stream = MessagesStream(
+            options, message_id=message_id, model=model, account=lambda: report.account
+        )
         self._folded = Folded()
 
     def finish(self) -> bytes:

@@ -42,28 +42,28 @@ if TYPE_CHECKING:
 _read_string: Final = msgspec.json.Decoder(str).decode
 
 
-class MessagesAnswer(AnswerTranslator[StreamEvent]):
-    """Base of the translator and the aggregator: one answer as stream events."""
-
-    def __init__(self, options: MessagesOptions, *, message_id: str, model: str) -> None:
-        """Create the answer; `message_id` must be unique, `model` is the requested model."""
-        super().__init__()
-        report = self.report
-        self._stream: MessagesStream = MessagesStream(
-            options, message_id=message_id, model=model, account=lambda: report.account
-        )
-
-
-class MessagesTranslator(MessagesAnswer):
+class MessagesTranslator(AnswerTranslator[StreamEvent]):
     """Translates one streamed answer for a client of the Messages API."""
 
     keep_alive = PING
+    _stream: MessagesStream
 
     def __init__(
         self, options: MessagesOptions, *, message_id: str, model: str, request_id: str = ""
     ) -> None:
-        """Arguments as for `MessagesAnswer`; `request_id` is repeated in an error event."""
-        super().__init__(options, message_id=message_id, model=model)
+        """Create the translator of an answer.
+
+        Args:
+            options: How the client wants its answer.
+            message_id: Id of the message, unique.
+            model: The requested model.
+            request_id: Repeated in an error event.
+        """
+        super().__init__()
+        report = self.report
+        self._stream = MessagesStream(
+            options, message_id=message_id, model=model, account=lambda: report.account
+        )
         self._request_id = request_id
         self._block: Block | None = None
         self._thought: Block | None = None
@@ -85,8 +85,8 @@ class MessagesTranslator(MessagesAnswer):
         return before + delta + after
 
     _fast: ClassVar[Mapping[bytes, FastHandler]] = {
-        TEXT_LINES: MessagesAnswer.copy_text,
-        REASONING_LINES: MessagesAnswer.copy_reasoning,
+        TEXT_LINES: AnswerTranslator.copy_text,
+        REASONING_LINES: AnswerTranslator.copy_reasoning,
         ARGUMENTS_LINES: _arguments,
         **SILENT_HANDLERS,
     }
@@ -102,8 +102,8 @@ class MessagesTranslator(MessagesAnswer):
         return written
 
     _many: ClassVar[Mapping[bytes, ManyHandler]] = {
-        TEXT_LINES: MessagesAnswer.copy_texts,
-        REASONING_LINES: MessagesAnswer.copy_reasonings,
+        TEXT_LINES: AnswerTranslator.copy_texts,
+        REASONING_LINES: AnswerTranslator.copy_reasonings,
         ARGUMENTS_LINES: _many_arguments,
     }
 
