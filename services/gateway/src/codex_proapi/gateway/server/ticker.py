@@ -32,7 +32,7 @@ class Ticker:
         """Forgets a member; one that is not there is fine."""
 
     def __repr__(self) -> str:
-        return f"<PoolSummary of {len(self._members)}>"
+        return f"<Ticker of {len(self._members)}>"
 
     def __len__(self) -> int:
         return len(self._members)
