@@ -53,8 +53,10 @@ def _event(kind: str, **fields: object) -> bytes:
     return f"event: {kind}\ndata: {content}\n\n".encode()
 
 
-def _chunk(content: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(content), content)
+def _chunks(events: bytes) -> bytes:
+    """Events of a stream, each in a chunk of its own, as a server does that flushes each."""
+    each = [part + b"\n\n" for part in events.split(b"\n\n") if part]
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in each)
 
 
 OPENING = (
@@ -209,7 +211,7 @@ class Upstream(asyncio.Protocol):
                 self._answer(body)
 
     def _write(self, events: bytes) -> None:
-        self.transport.write(_frames(events) if self.upgraded else _chunk(events))
+        self.transport.write(_frames(events) if self.upgraded else _chunks(events))
 
     def _answer(self, body: bytes) -> None:
         marker = Marker.found_in(body)
