@@ -68,6 +68,13 @@ def test_a_stream_that_needs_no_repair_passes_to_the_byte(bodies: tuple[says.Bod
     assert answer.done
 
 
+def test_blank_lines_between_events_are_dropped_and_comments_pass() -> None:
+    whole = sse(says.created(), says.text("Hi"), says.completed(says.message("Hi")))
+    spread = whole.replace(b"\n\n", b"\n\n\n\n: comment\n\n\n\n", 1)
+
+    assert translator().feed(spread) == whole.replace(b"\n\n", b"\n\n: comment\n\n", 1)
+
+
 @pytest.mark.parametrize("own_quota", [False, True])
 def test_vendor_events_reach_the_report_and_codex_unless_its_key_has_a_quota_of_its_own(
     *, own_quota: bool

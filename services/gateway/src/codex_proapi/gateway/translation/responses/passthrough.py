@@ -9,7 +9,7 @@
 Events that cannot be read are forwarded and counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from msgspec import Raw
@@ -44,7 +44,7 @@ from codex_proapi.gateway.translation.stream.event_translator import (
     first_lines,
     with_blank_line,
 )
-from codex_proapi.gateway.translation.stream.response_observer import observe
+from codex_proapi.gateway.translation.stream.response_observer import OBSERVERS
 
 KEEP_ALIVE_EVENT: Final = encode_sse(b'{"type":"keepalive"}', event=b"keepalive")
 """Codex's timeout counts from the last event and ignores comments; unknown events it skips."""
@@ -100,36 +100,10 @@ class ResponsesPassthrough(EventTranslator):
         """The block with the name of the model that RESERVE stands for; text of it is quoted twice."""
         return block.replace(self._sent, self._meant) if self._meant else block
 
-    def _slow(self, block: bytes) -> bytes:
-        """Forward blocks that cannot be read, or have no data, unchanged."""
-        try:
-            decoded = decode_block(block)
-            if decoded is None:
-                return block + BLANK_LINE
-            observe(decoded[0], self.report)
-            passed = self._translate(*decoded, block)
-        except Malformed:
-            self.report.malformed_events += 1
-            passed = block
-        return passed + BLANK_LINE if passed else b""
-
     def _last(self, block: bytes) -> bytes:
         """Forward a last event that lacks only its blank line, but not an incomplete one."""
         block = block.removesuffix(b"\n")
         return self._slow(block) if _is_whole(block) else b""
-
-    def _translate(self, event: UpstreamEvent, data: bytes, block: bytes) -> bytes:
-        if isinstance(event, UpstreamErrorEvent):
-            raise public_error(refusal_of_event(event))
-        if isinstance(event, RateLimits) and self._options.own_quota:
-            return b""
-        self._events += 1
-        block = self._named(self._block_for(event, data, block))
-        if isinstance(event, ResponseFailed):
-            self._failed = True
-            self._unsent.append(block + BLANK_LINE)
-            raise public_error(refusal_of_event(event))
-        return block
 
     def _close(self) -> bytes:
         raise Truncated("The backend's stream ended before the answer did.")
@@ -144,20 +118,25 @@ class ResponsesPassthrough(EventTranslator):
             self._events += 1
         return last + response_error_event(error, sequence_number=self._events)
 
-    def _block_for(self, event: UpstreamEvent, data: bytes, block: bytes) -> bytes:
-        """The block to forward for an event, with its corrections."""
-        match event:
-            case ResponseCreated(response=response):
-                self._known |= _decoded(response)
-            case ItemAdded() | ItemDone():
-                return self._item(event, data, block)
-            case ResponseCompleted() | ResponseIncomplete():
-                return self._end(event, data, block)
-            case _:
-                pass
+    def _created(self, event: ResponseCreated, _: bytes, block: bytes) -> bytes:
+        self._known |= _decoded(event.response)
         return block
 
+    def _limits(self, _: RateLimits, __: bytes, block: bytes) -> bytes:
+        return b"" if self._options.own_quota else block
+
+    def _broken(self, event: UpstreamErrorEvent, _: bytes, __: bytes) -> bytes:
+        raise public_error(refusal_of_event(event))
+
+    def _refused(self, event: ResponseFailed, _: bytes, block: bytes) -> bytes:
+        self._events += 1
+        self._failed = True
+        self._unsent.append(self._named(block) + BLANK_LINE)
+        raise public_error(refusal_of_event(event))
+
     def _item(self, event: ItemAdded | ItemDone, data: bytes, block: bytes) -> bytes:
+        if isinstance(event, ItemAdded) and not self._options.tool_names:
+            return block
         item = _decoded(event.item)
         renamed = self._options.tool_names.get(item.get("name", ""))
         if renamed is not None:
@@ -183,6 +162,40 @@ class ResponsesPassthrough(EventTranslator):
         if sound or not response:
             return block
         return _block({**body, "type": name, "response": {**response, "output": renamed}})
+
+    _corrections: ClassVar[
+        Mapping[type[UpstreamEvent], Callable[[Any, Any, bytes, bytes], bytes]]
+    ] = {
+        ResponseCreated: _created,
+        RateLimits: _limits,
+        UpstreamErrorEvent: _broken,
+        ResponseFailed: _refused,
+        ItemAdded: _item,
+        ItemDone: _item,
+        ResponseCompleted: _end,
+        ResponseIncomplete: _end,
+    }
+    """What gives the block to forward for an event and its payload, by its type; b"" for none."""
+
+    def _slow(self, block: bytes) -> bytes:
+        """Forward a block with its corrections; unchanged if it cannot be read, or has no data."""
+        try:
+            decoded = decode_block(block)
+        except Malformed:
+            self.report.malformed_events += 1
+            decoded = None
+        if decoded is None:
+            return block + BLANK_LINE if block else b""
+        event, data = decoded
+        kind = type(event)
+        if (note := OBSERVERS.get(kind)) is not None:
+            note(event, self.report)
+        if (correct := self._corrections.get(kind)) is not None:
+            block = correct(self, event, data, block)
+            if not block:
+                return b""
+        self._events += 1
+        return self._named(block) + BLANK_LINE
 
     def _renamed(self, output: list[Any]) -> list[Any]:
         names = self._options.tool_names
