@@ -315,3 +315,12 @@ def test_any_number_of_names_resolves() -> None:
         assert catalogue.resolve(f"any-{number}").model.slug == "gpt-5.5"
     assert catalogue.resolve(f"any-{'x' * 1000}").model.slug == "gpt-5.5"
     assert catalogue.resolve(None) == catalogue.resolve("")
+
+
+def test_an_unknown_name_is_unknown_each_time() -> None:
+    catalogue = Catalogue.built_in()
+
+    for _ in range(2):
+        assert catalogue.lookup("claude-opus-5") is None
+        with pytest.raises(ModelNotFound, match="claude-opus-5"):
+            catalogue.resolve("claude-opus-5")

@@ -51,6 +51,7 @@ THOUGHT = {"type": "summary_text", "text": "t"}
     ("entry", "item"),
     [
         ({"role": "user", "content": "hi"}, user("hi")),
+        ({"type": None, "role": "user", "content": "hi"}, user("hi")),
         ({"type": "message", "role": "system", "content": "S"}, developer("S")),
         ({"role": "assistant", "content": "a"}, assistant("a")),
         ({**user("hi"), "id": "made up"}, user("hi")),

@@ -114,6 +114,8 @@ class Catalogue:
         aliases: Mapping[str, str] | None = None,
     ) -> None:
         self.models = tuple(sorted(models, key=lambda model: (model.priority, model.slug)))
+        self.listed = tuple(model for model in self.models if model.listed)
+        """Those shown to clients, best first."""
         self._wanted_default = _plain(default_model or "")
         self._aliases = {name.lower(): target for name, target in (aliases or {}).items()}
         self._patterns = tuple(
@@ -121,7 +123,7 @@ class Catalogue:
         )
         self._by_name = {model.slug.lower(): model for model in self.models}
         self._serving: Resolved | None = None
-        self._resolved: dict[str | None, Resolved] = {}
+        self._looked_up: dict[str, Resolved | None] = {}
 
     def __repr__(self) -> str:
         return f"<Catalogue of {len(self.models)} models>"
@@ -161,7 +163,7 @@ class Catalogue:
     @property
     def names(self) -> tuple[str, ...]:
         """Names shown to clients, best model first."""
-        return tuple(model.slug for model in self.models if model.listed)
+        return tuple(model.slug for model in self.listed)
 
     @property
     def default(self) -> Model:
@@ -188,32 +190,40 @@ class Catalogue:
         """
         made = copy.copy(self)
         made._serving = self.resolve(name)  # noqa: SLF001 - its own
-        made._resolved = {}  # noqa: SLF001 - its own
+        made._looked_up = {}  # noqa: SLF001 - its own
         return made
 
     def resolve(self, asked: str | None) -> Resolved:
         """Resolve the name of a request; None is the default model.
 
-        What a name resolves to is remembered: the same few are asked for again and again.
-
         Raises:
             ModelNotFound: No model has this name.
         """
-        found = self._resolved.get(asked)
-        if found is None:
-            found = self._looked_up(asked)
-            if len(asked or "") <= _PRINTABLE_NAME:
-                if len(self._resolved) >= _REMEMBERED_NAMES:
-                    self._resolved.clear()
-                self._resolved[asked] = found
-        return found
-
-    def _looked_up(self, asked: str | None) -> Resolved:
-        name = _plain(asked or "")
-        found = self._resolve(name, depth=0) if name else self._default(depth=0)
+        found = self.lookup(asked or "")
         if found is None:
             raise self._unknown(asked or "")
-        if (serving := self._serving) is None:
+        return found
+
+    def lookup(self, asked: str) -> Resolved | None:
+        """What a name resolves to, None for an unknown name; remembered, for the same few are asked for.
+
+        Raises:
+            ModelNotFound: There is no model at all.
+        """
+        known = self._looked_up
+        if asked in known:
+            return known[asked]
+        found = self._of_name(_plain(asked))
+        if len(known) >= _REMEMBERED_NAMES:
+            self._looked_up = known = {}  # large requests are translated in threads, which use it
+        if len(asked) <= _PRINTABLE_NAME:
+            known[asked] = found
+        return found
+
+    def _of_name(self, name: str) -> Resolved | None:
+        found = self._resolve(name, depth=0) if name else self._default(depth=0)
+        serving = self._serving
+        if found is None or serving is None:
             return found
         return Resolved(
             model=serving.model,
@@ -251,8 +261,8 @@ class Catalogue:
         if _FAMILY.fullmatch(name):
             # A family's name (gpt-5.6, gpt-6) means the best of its models.
             for start in (f"{name}-", f"{name}."):
-                for model in self.models:
-                    if model.listed and model.slug.lower().startswith(start):
+                for model in self.listed:
+                    if model.slug.lower().startswith(start):
                         return Resolved(model=model)
         return None
 
@@ -262,9 +272,8 @@ class Catalogue:
             found = self._resolve(self._wanted_default, depth=depth + 1)
             if found is not None:
                 return found
-        for model in self.models:
-            if model.listed:
-                return Resolved(model=model)
+        if self.listed:
+            return Resolved(model=self.listed[0])
         raise ModelNotFound("No model is available")
 
     def _patterned(

@@ -176,14 +176,16 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         functions = {tool.name: tool for tool in self.tools if tool.type == "function"}
         definitions = {name: tool.definition for name, tool in functions.items()}
         items, loaded = native_items(self.input, search, definitions)
-        tools = tuple(
+        tools = [
             Tool(type=TOOL_SEARCH, definition=native_tool(tool.definition))
             if tool is functions.get(SEARCH_FUNCTION)
             else tool
             for tool in self.tools
             if tool.name not in loaded
+        ]
+        return msgspec.structs.replace(
+            self, input=tuple(items), tools=tuple(tools), tool_search=None
         )
-        return msgspec.structs.replace(self, input=tuple(items), tools=tools, tool_search=None)
 
     def in_shape(self, shape: Shape) -> "UpstreamRequest":
         """Return the same request in another shape."""

@@ -6,7 +6,6 @@ long. Clients that cut, reorder or invent history send all of these.
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator
 
 import msgspec
 
@@ -34,7 +33,7 @@ def paired(items: list[Item]) -> list[Item]:
     """Return the history in which every call has a unique id and one result, after the call."""
     for item in items:
         if item["type"] in _PAIRED:
-            return list(_Pairs(items).settled())
+            return _Pairs(items).settled()
     return items
 
 
@@ -57,26 +56,29 @@ class _Pairs:
         self._orphans: set[int] = set()
         self._match()
 
-    def settled(self) -> Iterator[Item]:
-        """Yield the items in order; results that came before their calls, and missing ones, after them."""
+    def settled(self) -> list[Item]:
+        """Return the items in order; results that came before their calls, and missing ones, after them."""
         of_result = {call.result: call for call in self._calls.values() if call.result is not None}
         waiting: list[_Call] = []
+        settled: list[Item] = []
         for position, item in enumerate(self._items):
             if position in self._calls:
                 call = self._calls[position]
-                yield item if item["call_id"] == call.call_id else {**item, "call_id": call.call_id}
+                named = item["call_id"] == call.call_id
+                settled.append(item if named else {**item, "call_id": call.call_id})
                 if call.result is None or call.result < position:
                     waiting.append(call)
                 continue
-            yield from map(self._late_result, waiting)
+            settled += map(self._late_result, waiting)
             waiting = []
             if position in self._orphans:
-                yield _as_message(item)
+                settled.append(_as_message(item))
             elif position not in of_result:
-                yield item
+                settled.append(item)
             elif (call := of_result[position]).position < position:
-                yield _result(call, item["output"])
-        yield from map(self._late_result, waiting)
+                settled.append(_result(call, item["output"]))
+        settled += map(self._late_result, waiting)
+        return settled
 
     def _numbered(self) -> dict[int, _Call]:
         """Assign every call a unique id: the client's, if it is valid and new."""

@@ -76,6 +76,8 @@ class ClientTraits(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> "ClientTraits":
         """Read the traits from headers with lower-case names."""
+        if _REVEALING.isdisjoint(headers):
+            return _NO_TRAITS
         session = None
         for name in SESSION_HEADERS:
             if name in headers and (session := headers[name].strip() or None):
@@ -91,6 +93,16 @@ class ClientTraits(msgspec.Struct, frozen=True, kw_only=True):
             compacts=TURN_METADATA_HEADER in headers
             and _states_compaction(headers[TURN_METADATA_HEADER]),
         )
+
+
+_REVEALING = frozenset(
+    {
+        *SESSION_HEADERS, "originator", LITE_HEADER, CLAUDE_CODE_HEADER, AGENT_HEADER,
+        REQUEST_CLASS_HEADER, SUBAGENT_HEADER, TURN_METADATA_HEADER,
+    }
+)  # fmt: skip
+"""All headers that are looked at: most clients send none."""
+_NO_TRAITS = ClientTraits()
 
 
 class _TurnMetadata(msgspec.Struct):

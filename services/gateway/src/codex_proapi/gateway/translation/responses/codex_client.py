@@ -27,6 +27,7 @@ from codex_proapi.gateway.translation.request.items import (
     is_upstream_id,
 )
 
+_OBJECT = frozenset({dict})
 KEPT = frozenset(
     {
         "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "stream",
@@ -107,7 +108,7 @@ def _item(entry: Any, where: str) -> Item:
     if not isinstance(kind, str):
         raise BadRequest("An item needs a type", param=f"{where}.type")
     if kind == "message":
-        return _message({**entry, "type": kind}, where)
+        return _message(entry if entry.get("type") == kind else {**entry, "type": kind}, where)
     if kind == "additional_tools":
         _check_tools(entry, where)
     return entry
@@ -124,7 +125,7 @@ def _message(entry: Item, where: str) -> Item:
     if isinstance(content, str):
         kind = "output_text" if role == "assistant" else "input_text"
         return {**entry, "content": [{"type": kind, "text": content}]}
-    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
+    if not isinstance(content, list) or not _OBJECT.issuperset(map(type, content)):
         raise BadRequest("A message needs content", param=f"{where}.content")
     return entry
 

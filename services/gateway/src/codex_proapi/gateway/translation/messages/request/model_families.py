@@ -5,7 +5,6 @@ first. Then `claude-` before a model's own name, by which Claude Code's discover
 the families: the best model for opus and fable, the default for sonnet, the quickest for haiku.
 """
 
-import contextlib
 import re
 from typing import Final
 
@@ -26,29 +25,24 @@ def resolve_model(name: str, catalogue: Catalogue, *, default: str | None) -> Re
     """Return the model of a name; `default` is the key's default. Raises UnknownModel."""
     name = LONG_CONTEXT.sub("", name.strip())
     try:
-        try:
-            return catalogue.resolve(name or default or "")
-        except ModelNotFound:
-            found = _of_anthropics_name(name.lower(), catalogue, default)
-            if found is None:
-                raise
-            return found
+        found = catalogue.lookup(name or default or "")
+        return found or _of_anthropics_name(name, catalogue, default)
     except ModelNotFound as missing:
         raise UnknownModel(str(missing)) from None
 
 
-def _of_anthropics_name(name: str, catalogue: Catalogue, default: str | None) -> Resolved | None:
-    """The model of a name that is none of ours; None without a default. Raises ModelNotFound."""
-    own = name.removeprefix(ALIAS_PREFIX)
-    if own != name:
-        with contextlib.suppress(ModelNotFound):
-            return catalogue.resolve(own)
-    family = _FAMILY.search(name)
+def _of_anthropics_name(name: str, catalogue: Catalogue, default: str | None) -> Resolved:
+    """The model of a name that is none of ours. Raises ModelNotFound."""
+    lower = name.lower()
+    own = lower.removeprefix(ALIAS_PREFIX)
+    if own != lower and (found := catalogue.lookup(own)):
+        return found
+    family = _FAMILY.search(lower)
     if family is not None and not _is_default(family[1], default):
-        suffixes = _SUFFIXES.search(name)
+        suffixes = _SUFFIXES.search(lower)
         words = suffixes[0] if suffixes else ""
         return catalogue.resolve(_of_family(family[1], catalogue).slug + words)
-    return None if default is None else catalogue.resolve(default)
+    return catalogue.resolve(name if default is None else default)
 
 
 def is_haiku(name: str, catalogue: Catalogue) -> bool:
@@ -57,11 +51,7 @@ def is_haiku(name: str, catalogue: Catalogue) -> bool:
     family = _FAMILY.search(name)
     if family is None or family[1] != "haiku":
         return False
-    for own in (name, name.removeprefix(ALIAS_PREFIX)):
-        with contextlib.suppress(ModelNotFound):
-            catalogue.resolve(own)
-            return False
-    return True
+    return not (catalogue.lookup(name) or catalogue.lookup(name.removeprefix(ALIAS_PREFIX)))
 
 
 def _is_default(family: str, default: str | None) -> bool:
@@ -71,7 +61,7 @@ def _is_default(family: str, default: str | None) -> bool:
 
 def _of_family(family: str, catalogue: Catalogue) -> Model:
     """Return the model of a family."""
-    listed = [model for model in catalogue.models if model.listed]
+    listed = catalogue.listed
     if family in ("opus", "fable") and listed:
         return listed[0]
     if family == "haiku":

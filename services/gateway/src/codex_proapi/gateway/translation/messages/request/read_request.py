@@ -17,7 +17,6 @@ from codex_proapi.gateway.formats.anthropic.request import (
 )
 from codex_proapi.gateway.formats.client_body import ClientBody, decode_body
 from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
-from codex_proapi.gateway.formats.codex.tool_search import NAME
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
 from codex_proapi.gateway.translation.messages.request import parameters
@@ -160,9 +159,7 @@ class _MessagesReader:
         """Whether the client's tool search is sent in the native form, which keeps the prefix cached."""
         structured = self._options.history_mode is HistoryMode.STRUCTURED
         able = self._resolved.model.supports_search_tool and structured
-        if not able or NAME not in offered.shapes or isinstance(offered.choice, dict):
-            return False
-        return any(tool.type == "function" and tool.name == NAME for tool in offered.tools.tools)
+        return able and offered.loads_tools and not isinstance(offered.choice, dict)
 
     def _shape(self, offered: OfferedTools) -> Shape:
         """Return the shape: the catalogue's, or classic for a forced tool choice or a search.

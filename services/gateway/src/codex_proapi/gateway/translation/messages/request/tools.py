@@ -15,6 +15,7 @@ from codex_proapi.gateway.formats.client_body import (
     tool_value,
 )
 from codex_proapi.gateway.formats.codex.requests import Tool
+from codex_proapi.gateway.formats.codex.tool_search import NAME
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.messages.answer.tool_arguments import (
     ToolShape,
@@ -48,6 +49,8 @@ class OfferedTools(msgspec.Struct, frozen=True, kw_only=True):
     """Sent name of each function to the shape of its parameters."""
     declared: frozenset[str]
     """The client's names of the declared tools."""
+    loads_tools: bool
+    """Whether the client's tool search is among them."""
     choice: Choice
 
 
@@ -61,6 +64,7 @@ class _ReadTools(msgspec.Struct, frozen=True, kw_only=True):
     tools: ToolSet
     shapes: dict[str, ToolShape]
     dropped: tuple[str, ...]
+    loads_tools: bool
 
 
 def read_offered(
@@ -83,7 +87,12 @@ def read_offered(
     if not silent and (asked := body.values.get("tool_choice")) is not None:
         choice = _choice(asked, read.declared, tools, names)
     return OfferedTools(
-        tools=tools, names=names, shapes=read.shapes, declared=read.declared_names, choice=choice
+        tools=tools,
+        names=names,
+        shapes=read.shapes,
+        declared=read.declared_names,
+        loads_tools=read.loads_tools,
+        choice=choice,
     )
 
 
@@ -106,6 +115,7 @@ def _read(found: tuple[ToolFields, ...], removed: frozenset[str]) -> _ReadTools:
         tools=tools,
         shapes=shapes,
         dropped=dropped.names,
+        loads_tools=any(tool.type == "function" and tool.name == NAME for tool in tools.tools),
     )
 
 
