@@ -6,7 +6,7 @@ One read of the socket is one parse, one wake-up and one piece of bytes.
 import asyncio
 import time
 from collections.abc import Callable
-from typing import ClassVar, Final, Protocol
+from typing import Final, Protocol
 
 import httptools
 
@@ -17,8 +17,6 @@ from codex_proapi.gateway.upstream.http_response import (
 )
 from codex_proapi.gateway.upstream.request_body import PIECE_BYTES, RequestBody, Upload
 
-READ_BYTES: Final = 16 * 1024
-"""Most bytes of one read."""
 STALE_SECONDS: Final = 1.0
 """Seconds after sending in which the end of a kept connection makes it a stale one."""
 
@@ -39,14 +37,12 @@ class ConnectionOwner(Protocol):
         """It is gone."""
 
 
-class HttpConnection(asyncio.BufferedProtocol):
+class HttpConnection(asyncio.Protocol):
     """One connection, used for one response after another.
 
-    All connections read into one buffer, as each read is parsed before the next: what one read takes,
-    and so what waits for a client that reads slowly, is bounded.
+    What one read takes, and so what waits for a client that reads slowly, is bounded by the
+    system's buffer: `commons.connections.dialer.RECEIVE_BYTES`.
     """
-
-    _buffer: ClassVar = memoryview(bytearray(READ_BYTES))
 
     def __init__(
         self, client: "ConnectionOwner", clock: Callable[[], float] = time.monotonic
@@ -134,12 +130,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         """asyncio: the connection is open."""
         self._transport = transport  # type: ignore[assignment]  # a stream's, by its maker
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """asyncio: where the next read goes."""
-        del sizehint
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def data_received(self, data: bytes) -> None:
         """asyncio: parse received bytes, wake the reader once."""
         answer, parser = self._answer, self._parser
         if answer is None or parser is None:
@@ -147,11 +138,11 @@ class HttpConnection(asyncio.BufferedProtocol):
             return
         self._received = True
         try:
-            parser.feed_data(self._buffer[:nbytes])
+            parser.feed_data(data)
             if self.fresh and answer.status:
                 self.fresh = False
                 self._client.answered(answer)
-            too_much = answer.fed(nbytes)
+            too_much = answer.fed(len(data))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ConnectionLost):
             self.abort()
             return

@@ -126,13 +126,18 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
     _stream: AnswerStream[Piece]
     _terminator: ClassVar[bytes] = b""
     """The bytes after the last piece."""
-    _text_position: IndexPair | None = None
+    _text_position: IndexPair | None
     """Where the next text delta must be to be copied; None for nowhere."""
-    _text_around = (b"", b"")
+    _text_around: tuple[bytes, bytes]
     """The client's bytes before and after the JSON string of such a delta."""
-    _reasoning_position: IndexPair | None = None
+    _reasoning_position: IndexPair | None
     """The same for a delta of a reasoning summary."""
-    _reasoning_around = (b"", b"")
+    _reasoning_around: tuple[bytes, bytes]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._text_position = self._reasoning_position = None
+        self._text_around = self._reasoning_around = (b"", b"")
 
     def copy_text(self, block: bytes) -> bytes | None:
         """The fast path of a text delta."""

@@ -38,6 +38,7 @@ NO_LINES: Final = b"\n"
 DATA: Final = b"data: "
 BLANK_LINE: Final = b"\n\n"
 """Ends the last line of an event, and the event."""
+LF: Final = ord("\n")
 CR: Final = ord("\r")
 
 
@@ -74,7 +75,7 @@ class EventTranslator:
             self._at_border
             and data.startswith(self._lines)
             and data.find(b"\n", len(self._lines)) == len(data) - 2
-            and data.endswith(BLANK_LINE)
+            and data[-1] == LF
             and CR not in data
             and len(data) <= MAX_MESSAGE_BYTES
         ):
