@@ -200,33 +200,26 @@ class ResponseWriter:
             if out or isinstance(self._sink, DirectSink):  # its head waits for a first write
                 await self._write(out)
             del out  # else it would be held for as long as the answer takes
-            out = await self._pumped(source, translator)
+            held = translator.report.events
+            try:
+                out = await self._pumped(source, translator)
+            finally:
+                self._pushed = None
+                self._exchange.count_events(translator.report.events - held)
             self._reading = False
         source.release()
         await before_last()
         self._end()
         await self._sink.end(out)
 
-    async def _pumped(self, source: ResponseSource, translator: StreamTranslator) -> bytes:
+    def _pumped(self, source: ResponseSource, translator: StreamTranslator) -> Awaitable[bytes]:
         """Write the answer up to its last bytes, which it gives; by pushing where both ends can."""
-        held = translator.report.events
-        try:
-            if isinstance(source, PushingStream) and isinstance(self._sink, DirectSink):
-                return await self._push(source, self._sink, translator)
-            return await self._pull(source, translator)
-        finally:
-            self._exchange.count_events(translator.report.events - held)
-
-    async def _push(
-        self, source: PushingStream, sink: DirectSink, translator: StreamTranslator
-    ) -> bytes:
-        """The fast way: `PushedStream`."""
-        pushed = PushedStream(source, sink.cycle, translator=translator, times=self._times)
-        self._pushed = pushed
-        try:
-            return await pushed.last()
-        finally:
-            self._pushed = None
+        if not (isinstance(source, PushingStream) and isinstance(self._sink, DirectSink)):
+            return self._pull(source, translator)
+        self._pushed = PushedStream(
+            source, self._sink.cycle, translator=translator, times=self._times
+        )
+        return self._pushed.last()
 
     async def _pull(self, source: ResponseSource, translator: StreamTranslator) -> bytes:
         """The slow way: wait for each read, then for the client."""
