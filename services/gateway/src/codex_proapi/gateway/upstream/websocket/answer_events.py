@@ -21,6 +21,20 @@ DELTAS: Final = {
     )
 }
 """How frames begin that come often and change nothing here, with the first line of their block."""
+OTHERS: Final = {
+    b'{"type":"%b"' % name: (name, b"event: %b\ndata: " % name)
+    for name in (
+        b"response.created",
+        b"response.in_progress",
+        b"response.output_item.added",
+        b"response.content_part.added",
+        b"response.output_text.done",
+        b"response.content_part.done",
+        b"response.output_item.done",
+        b"response.completed",
+    )
+}
+"""How the other frames of nearly every answer begin, with their type and the first line of their block."""
 _AFTER_TYPE: Final = len(b'{"type":"')
 _KEEP_ALIVE: Final = b"keepalive"
 
@@ -53,7 +67,8 @@ class AnswerEvents:
     def take(self, messages: Iterable[bytes]) -> None:
         """Take messages. Raises Malformed for one that is no event."""
         for data in messages:
-            line = DELTAS.get(data[: data.find(b'"', _AFTER_TYPE) + 1])
+            beginning = data[: data.find(b'"', _AFTER_TYPE) + 1]
+            line = DELTAS.get(beginning)
             if (
                 line is not None
                 and self.begun
@@ -64,11 +79,15 @@ class AnswerEvents:
                 self._pieces += line, data, b"\n\n"
                 self.size += len(data)
             else:
-                self._take_other(data)
+                self._take_other(data, beginning)
 
-    def _take_other(self, data: bytes) -> None:
+    def _take_other(self, data: bytes, beginning: bytes) -> None:
         """Take a message that is no delta, or not of the answer."""
-        name, block = as_event(data)
+        block: tuple[bytes, ...]
+        if (known := OTHERS.get(beginning)) and b"\n" not in data and b"\r" not in data:
+            name, block = known[0], (known[1], data, b"\n\n")
+        else:
+            name, block = as_event(data)
         if self.ended:
             # Nothing is asked for. What is said of the account is of no use, and does no harm.
             self.strayed = self.strayed or name == b"error" or name.startswith(b"response.")

@@ -69,6 +69,9 @@ class Continuation(msgspec.Struct, frozen=True, kw_only=True):
     answered: Answered
 
 
+_NOTHING: Final = CreateRequest(b"", {})
+
+
 class Asked:
     """One request, while it is compared and answered.
 
@@ -128,7 +131,7 @@ class Asked:
 
     def forget(self) -> None:
         """Drop the request; its digests stay."""
-        self._create = CreateRequest(b"", {})
+        self._create = _NOTHING
 
     def continuation(self, answered: Answered | None) -> Continuation | None:
         """What the next request is compared with; None if there is nothing to go on from."""
@@ -177,7 +180,7 @@ class AnswerMarks:
         if sorted(found) != list(range(len(found))):
             return None
         return Answered(
-            response_id=self._response_id, items=tuple(found[index] for index in range(len(found)))
+            response_id=self._response_id, items=tuple(map(found.__getitem__, range(len(found))))
         )
 
 
