@@ -117,8 +117,8 @@ class CredentialRefresher:
 
     def is_fresh(self, credential: Credential) -> bool:
         """Whether it can be used without a refresh."""
-        now, kind = self._clock(), kind_of(credential)
-        if kind.lasts:
+        now = self._clock()
+        if credential.expires_at > now + MARGIN or (kind := kind_of(credential)).lasts:
             return True
         if not kind.refresh_token(credential):
             return self._usable(credential)

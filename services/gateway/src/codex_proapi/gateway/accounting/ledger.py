@@ -119,34 +119,46 @@ class Ledger:
 
     def settle(self, record: ExchangeRecord) -> None:
         """Add the record of a settled exchange; a reader of exchange records."""
-        self._take(self._records, record.request_id, record)
+        self._records[record.request_id] = record
+        if not self._woken or len(self._records) > MOST:
+            self._added(self._records)
         if record.drawn_at:  # the key's next request is admitted by what is left of its limits
             self._charged.set()
 
     def tie(self, fingerprint: str, account_id: str) -> None:
         """Add a conversation's tie to the account that answers it."""
         self._tentative_ties.pop(fingerprint, None)
-        self._take(self._ties, fingerprint, account_id)
+        self._ties[fingerprint] = account_id
+        if not self._woken or len(self._ties) > MOST:
+            self._added(self._ties)
 
     def tie_tentatively(self, fingerprint: str, account_id: str) -> None:
         """Add a conversation's tie to an account that was selected but has not answered yet."""
-        self._take(self._tentative_ties, fingerprint, account_id)
+        self._tentative_ties[fingerprint] = account_id
+        if not self._woken or len(self._tentative_ties) > MOST:
+            self._added(self._tentative_ties)
         self._tied.set()
 
     def mark_unreadable(self, fingerprint: str, digests: frozenset[str]) -> None:
         """Add digests of a conversation's encrypted items that its account cannot read."""
         known = self._unreadable.get(fingerprint, frozenset())
-        self._take(self._unreadable, fingerprint, known | digests)
+        self._unreadable[fingerprint] = known | digests
+        if not self._woken or len(self._unreadable) > MOST:
+            self._added(self._unreadable)
 
     def succeed(self, account_id: str, *, begun_at: float) -> None:
         """Take note that an account answered an attempt begun at a time, seconds since the epoch."""
         latest = max(begun_at, self._answered.get(account_id, begun_at))
-        self._take(self._answered, account_id, latest)
+        self._answered[account_id] = latest
+        if not self._woken or len(self._answered) > MOST:
+            self._added(self._answered)
 
     def tell(self, entry: LogEntry) -> None:
         """Take an entry of the log."""
         self._entries_taken += 1
-        self._take(self._entries, self._entries_taken, entry)
+        self._entries[self._entries_taken] = entry
+        if not self._woken or len(self._entries) > MOST:
+            self._added(self._entries)
 
     async def run(self) -> None:
         """Write what comes, until cancelled."""
@@ -288,14 +300,13 @@ class Ledger:
             self._recent.popleft()
         self._recent.extend([(now, record) for record in written])
 
-    def _take(self, waiting: dict[K, V], key: K, value: V) -> None:
-        if len(waiting) >= MOST and key not in waiting:
+    def _added(self, waiting: dict[K, V]) -> None:
+        """Wake the writer, and drop the oldest of too many entries of a kind."""
+        if len(waiting) > MOST:
             waiting.pop(next(iter(waiting)))
             self._metrics.ledger_lost.inc()
             if not self._full:
                 log.error("ledger.overflowed", most=MOST)
             self._full = True
-        waiting[key] = value
-        if not self._woken:
-            self._woken = True
-            self._wake.set()
+        self._woken = True
+        self._wake.set()

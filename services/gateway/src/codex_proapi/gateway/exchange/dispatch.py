@@ -48,6 +48,7 @@ from codex_proapi.gateway.policy.retry import (
 )
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
 from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
+from codex_proapi.gateway.pool.health.retry_budget import Spending
 from codex_proapi.gateway.pool.lease import Lease
 from codex_proapi.gateway.pool.queueing_selector import QueueingSelector
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
@@ -165,7 +166,7 @@ class Dispatcher:
         Each begins with what follows the refusal of the one before, if there was one.
         """
         context, exchange = self.context, state.exchange
-        with context.budget.exchange() as state.spending:
+        with Spending(context.budget) as state.spending:
             while True:
                 if refusal is not None and account_try is not None and lease is not None:
                     lease = await self._refused(refusal, lease, account_try)

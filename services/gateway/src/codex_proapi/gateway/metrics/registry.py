@@ -58,9 +58,8 @@ class Metrics(Series):
         kind = record.endpoint, record.ending, record.sent_model, record.answered_model
         count = self._settled.get(kind)
         if count is None:
-            if (
-                len(self._settled) >= MOST_KINDS
-            ):  # a model's name may be anything that upstream says
+            # There may be many: a model's name may be anything that upstream says.
+            if len(self._settled) >= MOST_KINDS:
                 self._settled.clear()
             count = self._settled[kind] = self._counter_of(
                 record.endpoint,

@@ -88,6 +88,8 @@ class AccountSelector:
         self.terms = self._eligible.terms
         """What the accounts' owners allow."""
         self._recent_affinity = RecentAffinity(clock)
+        self.note_tie = self._recent_affinity.note
+        """Notes a conversation's account, for its next request on this replica."""
         self._log_due = 0.0
         self._moved = 0
         """Position in the round robin of conversations whose account was closed in the meantime."""
@@ -162,10 +164,6 @@ class AccountSelector:
             if lease is not None:
                 return lease
             passed.add(selected.account_id)
-
-    def note_tie(self, fingerprint: str, account_id: str, *, tentative: bool) -> None:
-        """Note a conversation's account, for its next request on this replica."""
-        self._recent_affinity.note(fingerprint, account_id, tentative=tentative)
 
     async def why_none_left(
         self, lease_request: LeaseRequest, tried: Collection[str]

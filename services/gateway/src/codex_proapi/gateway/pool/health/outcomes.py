@@ -141,7 +141,7 @@ class OutcomeRecorder:
 
     def record_success(self, lease: Lease) -> None:
         """Record an answer; closes the breaker, unless the attempt began before it opened."""
-        if self._breakers.close(lease):
+        if not self._breakers.opened or self._breakers.close(lease):
             self._ledger.succeed(lease.account.id, begun_at=lease.began)
 
     async def cool(

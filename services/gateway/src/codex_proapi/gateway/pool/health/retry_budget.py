@@ -18,10 +18,6 @@ class RetryBudget:
     def __repr__(self) -> str:
         return f"<RetryBudget {self.retrying} of {self.under_way}>"
 
-    def exchange(self) -> "Spending":
-        """Give a context that counts one exchange while it is being dispatched."""
-        return Spending(self)
-
     def take(self) -> bool:
         """Take one retry from the budget; False if it is exhausted."""
         if self.retrying >= max(BUDGET_LEAST, BUDGET_SHARE * self.under_way):

@@ -94,7 +94,7 @@ class PoolReader:
             StoreUnavailable: no snapshot could be read.
         """
         model, now = lease_request.model, self._clock()
-        follow = self.follows(lease_request, passed)
+        follow = not lease_request.begins and self.follows(lease_request, passed)
         for _ in range(MOST_READS):
             eligible = self._eligible.list(lease_request, now)
             snapshot = await self._snapshots.read(

@@ -148,11 +148,16 @@ class SnapshotReader:
         """
         affinity, charge, fair_share = request.affinity, request.charge, request.fair_share
         at = self._clock()
+        # The accounts that the conversation may stay with, as the script reads them.
+        if request.account_ids is not None:
+            stay = f"+ {' '.join(request.account_ids)} "
+        else:
+            stay = f"- {' '.join(request.excluded)} " if request.excluded else ""
         keys = [*self._keys, keyspace.affinity(affinity or ""), *self._late_keys]
         args = [
             request.model,
             0 if affinity is None else keyspace.AFFINITY_SECONDS,
-            _who_may_stay(request),
+            stay,
             self._cooldowns.version(at + self._ahead),
             fair_share.claim if fair_share else "",
             request.newest.wanted() if request.newest else "",
@@ -266,10 +271,3 @@ def _forms(keys: Sequence[str]) -> Mapping[str, Form]:
     """The forms of the keys that can be made anew: not the tie, which may be of any, nor usage."""
     charged = (Form.SORTED_SET, Form.HASH, Form.SORTED_SET)
     return {**_SHARED_FORMS, **dict(zip(keys[8:11], charged, strict=False))}
-
-
-def _who_may_stay(request: SnapshotRequest) -> str:
-    """The accounts that the conversation may stay with, as the script reads them."""
-    if request.account_ids is not None:
-        return f"+ {' '.join(request.account_ids)} "
-    return f"- {' '.join(request.excluded)} " if request.excluded else ""
