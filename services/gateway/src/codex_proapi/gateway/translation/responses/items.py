@@ -59,10 +59,11 @@ class ResponseItems:
 
     def find(self, body: Mapping[str, Any], kind: str = "") -> ItemState | None:
         """The item of an event: by id, by output index, else the last one begun, if it is of this type."""
-        item_id, index = _id(body.get("item_id")), _index(body.get("output_index"))
-        if item_id is not None and item_id in self._by_id:
-            return self._by_id[item_id]
-        if index is not None:
+        item_id = body.get("item_id")
+        known = self._by_id.get(item_id[:ID_LIMIT]) if isinstance(item_id, str) else None
+        if known is not None:
+            return known
+        if (index := _index(body.get("output_index"))) is not None:
             return self._by_index.get(index)
         last = self._last
         return None if last is None or (kind and last.type != kind) else last

@@ -6,7 +6,7 @@ sequence number replaced; all other events go through `ResponseStream`. Codex cl
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 from msgspec import Raw
@@ -19,8 +19,8 @@ from codex_proapi.gateway.formats.codex.events import (
     ResponseIncomplete,
     UnknownEvent,
     UpstreamErrorEvent,
+    UpstreamEvent,
     decode_block,
-    speaks,
 )
 from codex_proapi.gateway.formats.codex.public_errors import public_error
 from codex_proapi.gateway.formats.codex.refusals import refusal_of_event
@@ -98,6 +98,7 @@ _READ: Final = {
 }
 """By an event's name: what reads its payload, where that begins in a block, and the field with the
 part's index."""
+_read_plain: Final = msgspec.json.Decoder().decode
 _ENDS: Final[dict[type, str]] = {
     ResponseCompleted: "response.completed",
     ResponseIncomplete: "response.incomplete",
@@ -180,11 +181,9 @@ class ResponsesTranslator(EventTranslator):
         if (note := OBSERVERS.get(type(event))) is not None:
             note(event, self.report)
         try:
-            body = read_any(data)
+            body = _read_plain(data)
         except DECODE_ERRORS:
-            if isinstance(event, UnknownEvent):
-                return b""
-            raise Malformed("An upstream event cannot be read.") from None
+            body = _body_of(event, data)
         if not isinstance(body, dict):
             return b""
         kind = _ENDS.get(type(event)) or body.get("type") or _name_of(block)
@@ -195,7 +194,7 @@ class ResponsesTranslator(EventTranslator):
         bodies = self._stream.feed(body)
         if not bodies:
             return b""
-        if kind in _READ and bodies[-1] is body and speaks(event):
+        if kind in _READ and bodies[-1] is body and body.get("delta"):
             self._pass_next(body)
         written = self._encoded(bodies)
         if self._stream.state is ResponseState.FINISHED:
@@ -237,6 +236,16 @@ class ResponsesTranslator(EventTranslator):
         self.report.response_id = str(self._stream.response["id"])
         if self._options.keep_response:
             self.report.response = write(self._stream.response)
+
+
+def _body_of(event: UpstreamEvent, data: bytes) -> Any:
+    """The payload of an event with half a surrogate pair; None if it cannot be read."""
+    try:
+        return read_any(data)
+    except DECODE_ERRORS:
+        if isinstance(event, UnknownEvent):
+            return None
+        raise Malformed("An upstream event cannot be read.") from None
 
 
 def _name_of(block: bytes) -> str:
