@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import pathlib
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from typing import Any
@@ -15,7 +16,12 @@ from support.proxies import ProxyServer, proxy_server
 from support.scripted_servers import WHOLE, Server, read_all
 
 from codex_proapi.commons.connections import dialer
-from codex_proapi.commons.connections.dialer import Unreachable
+from codex_proapi.commons.connections.dialer import (
+    RECEIVE_BYTES,
+    RECEIVE_SEGMENTS,
+    Unreachable,
+    bound_receive_buffer,
+)
 from codex_proapi.commons.proxy.address import parse_proxy
 from codex_proapi.gateway.upstream.connection_pool import HttpClient
 
@@ -168,3 +174,21 @@ def test_the_time_to_connect_holds_for_the_handshake(
 
     # On a busy machine it may run out before the handshake begins.
     assert run(ask()).startswith("proxy: timeout: ")
+
+
+@pytest.mark.parametrize(("segment", "most"), [(1000, 2 * RECEIVE_BYTES), (None, 16 * 65536)])
+def test_a_receive_buffer_is_bounded_and_takes_some_segments(
+    segment: int | None, most: int
+) -> None:
+    with socket.socket() as listener, socket.socket() as sock:
+        if segment is not None:
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        sock.connect(listener.getsockname())
+
+        bound_receive_buffer(sock)
+
+        size = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        unit = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+        assert RECEIVE_SEGMENTS * unit <= size <= most
