@@ -48,8 +48,8 @@ class ChatText:
         self._held = ""
         """Commentary held back."""
         self._text = DeltaTracker()
-        self._refusal = DeltaTracker()
-        self._reasoning = DeltaTracker()
+        self._refusal: DeltaTracker | None = None
+        self._reasoning: DeltaTracker | None = None
         self._reasoning_kind: str | None = None
         self._reasoning_part: tuple[str | int | None, int | None] | None = None
 
@@ -85,6 +85,7 @@ class ChatText:
         """
         if not delta:
             return []
+        self._refusal = self._refusal or DeltaTracker()
         self._refusal.note(position)
         self.text_position = None
         if self._refusal_as_refusal:
@@ -94,12 +95,17 @@ class ChatText:
 
     def refusal_done(self, text: str, position: Position) -> list[ChatChunk]:
         """Translate a whole refusal, unless its deltas were."""
-        return [] if self._refusal.has(position) else self.refusal_delta(text, position)
+        return (
+            []
+            if self._refusal and self._refusal.has(position)
+            else self.refusal_delta(text, position)
+        )
 
     def reasoning_delta(self, delta: str, position: Position, kind: str) -> list[ChatChunk]:
         """Translate a delta of reasoning; parts are separated by a blank line."""
         if not delta or self._reasoning_kind not in (None, kind):
             return []
+        self._reasoning = self._reasoning or DeltaTracker()
         self._reasoning.note(position)
         item_id, output_index, part = position
         this = (item_id if output_index is None else output_index, part)
@@ -111,7 +117,11 @@ class ChatText:
 
     def reasoning_done(self, text: str, position: Position, kind: str) -> list[ChatChunk]:
         """Translate a whole part of the reasoning, unless its deltas were."""
-        return [] if self._reasoning.has(position) else self.reasoning_delta(text, position, kind)
+        return (
+            []
+            if self._reasoning and self._reasoning.has(position)
+            else self.reasoning_delta(text, position, kind)
+        )
 
     def message_item(self, item: MessageItem, output_index: int | None) -> list[ChatChunk]:
         """Translate what is missing of a finished message."""

@@ -4,7 +4,6 @@ Clients fail at a delta of a block that is not open, and blocks cannot overlap: 
 has not ended is written as its deltas come, the blocks after it are buffered.
 """
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -48,7 +47,7 @@ class BlockQueue:
         """The last block, until another is opened or it is closed."""
         self.opened = 0
         """The number of blocks opened."""
-        self._blocks: deque[Block] = deque()
+        self._blocks: list[Block] = []
         self._next_index = 0
         self._close_tail: Callable[[], None] | None = None
 
@@ -69,7 +68,8 @@ class BlockQueue:
         close: Callable[[], None] | None = None,
     ) -> Block:
         """Append a block. `close` is called before another one is opened."""
-        self.close_tail()
+        if self.tail is not None:
+            self.close_tail()
         self.opened += 1
         block = Block(opening=opening, ready=ready)
         self._blocks.append(block)
@@ -104,5 +104,5 @@ class BlockQueue:
             if not head.ended:
                 break
             events.append(BlockStop(head.index))
-            self._blocks.popleft()
+            del self._blocks[0]
         return events

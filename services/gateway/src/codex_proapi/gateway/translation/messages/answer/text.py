@@ -33,7 +33,7 @@ class Text:
         self._queue = queue
         self._cutter = StopCutter(stop) if stop else None
         self._texts = DeltaTracker()
-        self._refusals = DeltaTracker()
+        self._refusals: DeltaTracker | None = None
         self.block: Block | None = None
         """The open block, if any."""
         self.stopped_at: str | None = None
@@ -76,12 +76,13 @@ class Text:
         """Write a delta of a refusal as text, as Anthropic's answers do."""
         if text:
             self.refused = True
+            self._refusals = self._refusals or DeltaTracker()
             self._refusals.note(position)
             self._say(text, position)
 
     def refusal_done(self, text: str, position: Position) -> None:
         """Write a whole refusal, unless its deltas were written."""
-        if not self._refusals.has(position):
+        if not (self._refusals and self._refusals.has(position)):
             self.refusal(text, position)
 
     def message(self, item: MessageItem, output_index: int | None) -> None:

@@ -66,7 +66,7 @@ class MessagesTranslator(AnswerTranslator[StreamEvent]):
         )
         self._request_id = request_id
         self._block: Block | None = None
-        self._thought: Block | None = None
+        """The block that is being written."""
         self._call: Call | None = None
         self._arguments_around = (b"", b"")
 
@@ -109,7 +109,9 @@ class MessagesTranslator(AnswerTranslator[StreamEvent]):
 
     def _write(self, events: list[StreamEvent]) -> bytes:
         """The events as bytes; notes which deltas can take the fast path from here."""
-        self._remember(self._stream.queue.current)
+        current = self._stream.queue.current
+        if current is not None or self._block is not None:
+            self._remember(current)
         written = b""
         for event in events:
             written += encode(event)
@@ -121,24 +123,21 @@ class MessagesTranslator(AnswerTranslator[StreamEvent]):
         return error_event(error, request_id=self._request_id)
 
     def _remember(self, current: Block | None) -> None:
-        """Note the block whose deltas can take the fast path."""
+        """Note whose deltas can take the fast path: those of the block that is being written."""
         text, thinking, calls = self._stream.text, self._stream.reasoning, self._stream.calls
-        self._text_position = self._reasoning_position = None
-        block = thought = call = None
+        before, self._block = self._block, current
+        self._text_position = self._reasoning_position = self._call = None
         if current is None:
-            pass
-        elif current is text.block:
-            if text.position is not None:
-                self._text_position, block = text.position, current
-                if block is not self._block:
-                    self._text_around = around_delta(block.index, text_delta(""))
+            return
+        if current is text.block:
+            self._text_position = text.position
+            if current is not before:
+                self._text_around = around_delta(current.index, text_delta(""))
         elif thinking is not None and current is thinking.block:
-            if thinking.position is not None:
-                self._reasoning_position, thought = thinking.position, current
-                if thought is not self._thought:
-                    self._reasoning_around = around_delta(thought.index, thinking_delta(""))
+            self._reasoning_position = thinking.position
+            if current is not before:
+                self._reasoning_around = around_delta(current.index, thinking_delta(""))
         elif calls is not None:
-            call = calls.written_into(current)
-            if call is not None and call is not self._call:
+            self._call = calls.written_into(current)
+            if current is not before:
                 self._arguments_around = around_delta(current.index, input_delta(""))
-        self._block, self._thought, self._call = block, thought, call
