@@ -80,6 +80,20 @@ def test_every_selection_is_made_again_from_its_input(routing: Routing, size: in
                 assert len(logged.candidates) + logged.others == size
 
 
+@pytest.mark.parametrize("routing", list(Routing))
+@pytest.mark.parametrize("size", [1, 5, 30])
+def test_where_nobody_is_passed_over_the_turns_are_the_same_however_often_they_came(
+    routing: Routing, size: int
+) -> None:
+    dice = random.Random(size)
+    for _ in range(20):
+        ranking = Ranking(pool_of(size, routing, dice))
+        for cursor in [None, *(dice.randint(0, 2000) for _ in range(200))]:
+            # Nobody of that name is there, so that each is found on the way of all others.
+            found = ranking.select(cursor=cursor, affine=None, tried=["nobody"])
+            assert ranking.select(cursor=cursor, affine=None) == found
+
+
 @pytest.mark.parametrize("routing", [Routing.AFFINITY, Routing.ROUND_ROBIN])
 def test_whoever_is_passed_over_costs_the_others_no_turn(routing: Routing) -> None:
     candidates = tuple(Candidate(id=each) for each in "abcd")

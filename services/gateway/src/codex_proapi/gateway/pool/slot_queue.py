@@ -127,7 +127,7 @@ class AccountQueue:
         # Set before the call: a request cancelled meanwhile frees a slot Redis may have assigned.
         request_id, key_id = waiter.request_id, waiter.key_id
         self._held[request_id] = f"{account_id} {request_id} {key_id}"
-        args = self._arguments("take", request_id, account_id, key_id)
+        args = ("take", self.most, HOLD_SECONDS, WAKES, request_id, account_id, key_id)
         try:
             done: Sequence[Any] = await self._scripts.start("slots", KEYS, args)
         except REDIS_ERRORS as error:
@@ -168,7 +168,8 @@ class AccountQueue:
     def release(self, request_id: str) -> None:
         """Release the slot of an exchange, if it may hold one, in the background."""
         if request_id in self._held:
-            reply = self._scripts.start_kept("slots", KEYS, self._arguments("free", request_id))
+            args = ("free", self.most, HOLD_SECONDS, WAKES, request_id)
+            reply = self._scripts.start_kept("slots", KEYS, args)
             reply.add_done_callback(partial(self._released, request_id))
 
     def _released(self, request_id: str, reply: asyncio.Future[Any]) -> None:
@@ -257,11 +258,8 @@ class AccountQueue:
             self._kept.append(request_id)
             log.debug("slot.kept", error=str(error))
 
-    def _arguments(self, action: str, request_id: str, *args: Any) -> Sequence[Any]:
-        return (action, self.most, HOLD_SECONDS, WAKES, request_id, *args)
-
     async def _do(self, action: str, request_id: str, *args: Any) -> Sequence[Any]:
-        provided = self._arguments(action, request_id, *args)
+        provided = (action, self.most, HOLD_SECONDS, WAKES, request_id, *args)
         try:
             done: Sequence[Any] = await self._scripts.start("slots", KEYS, provided)
         except REDIS_ERRORS as error:
