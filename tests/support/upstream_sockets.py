@@ -69,7 +69,7 @@ class SocketScene:
 
     def requests(self, socket: str, sent: str) -> int:
         """Requests that were answered over WebSocket in one way."""
-        return int(self.figures.socket_requests.labels(socket, sent)._value.get())
+        return int(self.figures.socket_requests.of(socket, sent).count)
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """Wait until something is so."""

@@ -217,9 +217,9 @@ class Dispatcher:
         state.tried.add(lease.account.id)
         if self.context.shapes.known:
             state.fit_shape(lease, self.context.shapes)
-        if (tied := lease_request.tied) and not lease.is_affine:
-            self._ledger.tie_tentatively(tied, lease.account.id)
-            self._selector.note_tie(tied, lease.account.id, tentative=True)
+        if state.tied and not lease.is_affine:
+            self._ledger.tie_tentatively(state.tied, lease.account.id)
+            self._selector.note_tie(state.tied, lease.account.id, tentative=True)
         return lease
 
     async def _waited_for(self, nobody: NoCandidate | None, state: DispatchState) -> bool:
@@ -349,11 +349,11 @@ class Dispatcher:
             context.shapes.note(account.kind, state.request)
         if Change.WITHOUT_TOOL_SEARCH in state.changes:
             context.shapes.note_search(account.kind, state.request.model)
-        if fingerprint := state.lease_request.tied:
+        if state.tied:
             if not lease.is_tie_stored:
-                self._ledger.tie(fingerprint, account.id)
-            self._selector.note_tie(fingerprint, account.id, tentative=False)
-            self._ciphertexts.moved(state.request, account_try.sent, fingerprint)
+                self._ledger.tie(state.tied, account.id)
+            self._selector.note_tie(state.tied, account.id, tentative=False)
+            self._ciphertexts.moved(state.request, account_try.sent, state.tied)
         request = state.request
         return Committed(
             opening=answer,

@@ -101,6 +101,8 @@ class DispatchState:
         self.exchange = exchange
         self.lease_request = dispatch_request.lease_request
         """What the exchange requires of an account."""
+        self.tied = self.lease_request.tied
+        """The conversation that is to be tied to the account which answers; empty for none."""
         self.first = dispatch_request.state
         """The state for the first selection, until that."""
         self.request = dispatch_request.request

@@ -4,7 +4,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from codex_proapi.gateway.metrics.histograms import HotHistogram
+from codex_proapi.gateway.metrics.histograms import HotCounter, HotHistogram
 
 FIRST_EVENT_BUCKETS: Final = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 13, 20, 30, 60, 120, 300)
 """Seconds; WebSocket was reported a second, POST four, for the same request."""
@@ -26,12 +26,12 @@ class TransportFigures:
             bounds=FIRST_EVENT_BUCKETS,
         )
         registry.register(self.first_event)
-        self.socket_requests = Counter(
+        self.socket_requests = HotCounter(
             "gateway_upstream_socket_requests",
             "Requests answered over WebSocket, by socket (new, kept) and input (full, incremental).",
-            ("socket", "input"),
-            registry=registry,
+            labels=("socket", "input"),
         )
+        registry.register(self.socket_requests)
         self.socket_faults = Counter(
             "gateway_upstream_socket_faults",
             "Faults of WebSocket on the way to the backend, by kind; no account is blamed for them.",

@@ -83,16 +83,13 @@ class Asked:
     def __init__(self, create: CreateRequest, size: int) -> None:
         self._create = create
         self._size = size
+        self.comparable = size <= MOST_COMPARED_BYTES
+        """Whether it is short enough to be compared."""
         self._settings = b""
         self._input: tuple[int, bytes] = 0, b""
 
     def __repr__(self) -> str:
         return f"<Asked with {self._size} bytes>"
-
-    @property
-    def comparable(self) -> bool:
-        """Whether it is short enough to be compared."""
-        return self._size <= MOST_COMPARED_BYTES
 
     def whole(self) -> bytes:
         """The frame with the whole input."""

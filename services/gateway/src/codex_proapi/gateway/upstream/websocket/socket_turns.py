@@ -88,7 +88,7 @@ class SocketTurns:
         self._choice = choice
         self._figures = figures
         self._requests = {
-            (socket, sent): figures.socket_requests.labels(socket, sent)
+            (socket, sent): figures.socket_requests.of(socket, sent)
             for socket in ("new", "kept")
             for sent in ("full", "incremental")
         }
@@ -209,7 +209,7 @@ class SocketTurns:
         asked.forget()
         socket, sent = "kept" if turn.kept else "new", "incremental" if incremental else "full"
         stream.way = f"{socket} socket, {sent} input"
-        self._requests[socket, sent].inc()
+        self._requests[socket, sent].count += 1
         return stream
 
     def _refused(
