@@ -9,10 +9,9 @@ from support.gateways import a_chat, stage
 
 from codex_proapi.commons.connections.dialer import RECEIVE_BYTES
 from codex_proapi.commons.http.upgrade import WRITE_HIGH_WATER
-from codex_proapi.gateway.exchange.answer.pushed_stream import WHOLE_BYTES
 from codex_proapi.gateway.upstream.http_response import HIGH_WATER
 
-MOST_HELD = WRITE_HIGH_WATER + 4 * WHOLE_BYTES + HIGH_WATER + 2 * RECEIVE_BYTES
+MOST_HELD = WRITE_HIGH_WATER + HIGH_WATER + 6 * RECEIVE_BYTES
 """What waits for the client, one read as it is translated, and what is read from upstream."""
 
 

@@ -207,7 +207,7 @@ async def answer(scene: Scene, source: Source) -> str:
 PIECES = st.lists(
     st.one_of(
         st.sampled_from([b"one ", b"two\n\n", b",", b"!", b"end.", b"after. it", b",,"]),
-        st.integers(1, 50_000).map(lambda size: b"x" * size),
+        st.integers(1, 200_000).map(lambda size: b"x" * size),
     ),
     max_size=6,
 )
@@ -260,7 +260,7 @@ async def test_an_answer_without_a_first_word_sends_its_head_at_once() -> None:
 
 async def test_upstream_is_paused_while_the_client_is_full() -> None:
     scene = Scene()
-    source = Source(b"a", [b"b" * 30_000, b"c", b"."])
+    source = Source(b"a", [b"b" * 90_000, b"c", b"."])
     scene.connection.transport.full_after = 2
     under_way = asyncio.ensure_future(answer(scene, source))
     for _ in range(5):
@@ -273,7 +273,7 @@ async def test_upstream_is_paused_while_the_client_is_full() -> None:
     await scene.take_until(under_way)
 
     assert source.resumed == 1
-    assert scene.body == b"aa" + b"b" * 60_000 + b"cc.."
+    assert scene.body == b"aa" + b"b" * 180_000 + b"cc.."
 
 
 async def test_what_was_held_until_the_commit_point_is_not_kept_while_the_answer_goes_on() -> None:

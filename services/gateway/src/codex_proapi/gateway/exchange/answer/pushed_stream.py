@@ -14,8 +14,8 @@ from codex_proapi.gateway.exchange.answer.stream_times import StreamTimes
 from codex_proapi.gateway.translation.stream.stream_translator import StreamTranslator
 from codex_proapi.gateway.upstream.transport import PushingStream, broke_off
 
-WHOLE_BYTES: Final = 16 * 1024
-"""Bytes that are translated and written at a time while the client keeps up: a read of a socket."""
+WHOLE_BYTES: Final = 64 * 1024
+"""Bytes that are translated and written at a time while the client keeps up: all that one read takes."""
 SLICE_BYTES: Final = 4 * 1024
 """The same for a client that did not: what is translated waits for it, beside what may wait anyhow."""
 
