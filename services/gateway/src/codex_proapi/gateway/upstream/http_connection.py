@@ -142,7 +142,12 @@ class HttpConnection(asyncio.Protocol):
             if self.fresh and answer.status:
                 self.fresh = False
                 self._client.answered(answer)
-            too_much = answer.fed(len(data))
+            if answer.receiver is not None and len(answer.pieces) == 1:
+                # One chunk a read, as most are: `fed`, in place.
+                answer.framing = 0
+                too_much = not answer.receiver.received(answer.pieces.pop())
+            else:
+                too_much = answer.fed(len(data))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ConnectionLost):
             self.abort()
             return

@@ -65,15 +65,13 @@ class HttpResponse:
         *(
             "_connection",
             "_broken",
-            "_framing",
-            "_pieces",
             "_raw_headers",
-            "_receiver",
             "_size",
             "_until_close",
             "_waiter",
         ),
-        *("complete", "headers", "keep_alive", "on_body", "on_head", "on_header", "status"),
+        *("complete", "framing", "headers", "keep_alive", "on_body", "on_head", "on_header"),
+        *("pieces", "receiver", "status"),
     )
 
     def __init__(self, connection: "ClientConnection") -> None:
@@ -84,19 +82,22 @@ class HttpResponse:
         self.keep_alive = False
         """Whether upstream lets another request follow on the connection."""
         self._connection: ClientConnection | None = connection
-        self._pieces: list[bytes] = []
+        self.pieces: list[bytes] = []
+        """What the parser gave and nobody has taken yet."""
         self._size = 0
-        self._framing = 0
+        self.framing = 0
+        """Bytes since the last of the body: of chunks' framing, or trailers."""
         self.complete = False
         """Whether the last byte has come."""
         self._until_close = False
         self._broken: type[ConnectionLost] | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._receiver: Receiver | None = None
+        self.receiver: Receiver | None = None
+        """Who is given what comes."""
         self.on_head: Callable[[], None] | None = None
         """Called once, when status and headers have come."""
         # The parser calls them for every chunk and every header: methods of built-in types cost least.
-        self.on_body = self._pieces.append
+        self.on_body = self.pieces.append
         self._raw_headers: dict[bytes, bytes] = {}
         self.on_header = self._raw_headers.__setitem__
 
@@ -111,7 +112,7 @@ class HttpResponse:
     @property
     def at_end(self) -> bool:
         """Whether everything has been read."""
-        return self.complete and not self._pieces
+        return self.complete and not self.pieces
 
     async def head(self) -> None:
         """Wait for status and headers. Raises ConnectionLost."""
@@ -126,9 +127,9 @@ class HttpResponse:
         A paused socket is read again when nothing is left to give: the caller has then passed on
         what it had. Raises ConnectionLost.
         """
-        if not self._pieces and self._connection is not None:
+        if not self.pieces and self._connection is not None:
             self._connection.resume()
-        while not self._pieces:
+        while not self.pieces:
             if self.complete:
                 return b""
             if self._broken is not None:
@@ -137,7 +138,7 @@ class HttpResponse:
         return self._taken()
 
     def _taken(self) -> bytes:
-        pieces = self._pieces
+        pieces = self.pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self._size = 0
@@ -145,8 +146,8 @@ class HttpResponse:
 
     def push_to(self, receiver: "Receiver") -> None:
         """Give everything from now on to the receiver, at once what has come already."""
-        self._receiver = receiver
-        if self._pieces and not receiver.received(self._taken()):
+        self.receiver = receiver
+        if self.pieces and not receiver.received(self._taken()):
             if self._connection is not None:
                 self._connection.pause()
         elif self._connection is not None:
@@ -156,7 +157,7 @@ class HttpResponse:
 
     def pull(self) -> None:
         """Keep what comes from now on until it is read, or pushed."""
-        self._receiver = None
+        self.receiver = None
 
     def resume(self) -> None:
         """Read the socket again if it was paused; also for what nobody will read."""
@@ -212,20 +213,18 @@ class HttpResponse:
 
         Raises ConnectionLost if the head is too long.
         """
-        pieces = self._pieces
-        if pieces and (receiver := self._receiver) is not None:
-            self._framing = 0
-            data = pieces.pop() if len(pieces) == 1 else self._taken()
-            return not receiver.received(data)
+        if self.pieces and self.receiver is not None:
+            self.framing = 0
+            return not self.receiver.received(self._taken())
         if self._waiter is not None:
             self._wake(self._waiter)
-        if self.status and not self._pieces:
+        if self.status and not self.pieces:
             # Framing of chunks, or trailers: never consumed, so it must not pause reading.
-            self._framing += size
-            if self._framing > HEAD_BYTES:
+            self.framing += size
+            if self.framing > HEAD_BYTES:
                 raise ConnectionLost("its trailers do not end")
             return False
-        self._framing = 0
+        self.framing = 0
         self._size += size
         if self.status:
             return self._size > HIGH_WATER
@@ -240,8 +239,8 @@ class HttpResponse:
             self.complete = True
         if not self.complete:
             self._broken = fault
-        if self._receiver is not None:
-            self._receiver.ended(None if self.complete else self._broke())
+        if self.receiver is not None:
+            self.receiver.ended(None if self.complete else self._broke())
         if self._waiter is not None:
             self._wake(self._waiter)
 

@@ -27,6 +27,8 @@ ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """An ASGI application; of any framework, whose types differ."""
 
 _LAST_CHUNK: Final = b"0\r\n\r\n"
+_SIZES: Final = tuple(b"%x\r\n" % size for size in range(1024))
+"""The lines before chunks of a delta or two, which are nearly all."""
 UNTIL_CLOSE: Final = -1
 """Length of a body that ends with its connection, as HTTP/1.0 has it: that knows no chunks."""
 PIECE_BYTES: Final = 64
@@ -267,7 +269,9 @@ class RequestCycle:
         if self.disconnected or transport.is_closing():
             return not connection.write_paused
         if self._only_chunks and data:
-            transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            size = len(data)
+            line = _SIZES[size] if size < len(_SIZES) else b"%x\r\n" % size
+            transport.write(line + data + b"\r\n")
             return not connection.write_paused
         head, self._unsent_head = self._unsent_head, b""
         self._only_chunks = bool(self._chunked) and self.head.method != "HEAD"

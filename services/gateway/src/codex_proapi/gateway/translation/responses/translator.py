@@ -34,11 +34,11 @@ from codex_proapi.gateway.translation.responses.events_from_upstream import (
 from codex_proapi.gateway.translation.responses.missing_events import Body
 from codex_proapi.gateway.translation.responses.options import ResponseOptions
 from codex_proapi.gateway.translation.stream.event_translator import (
+    BLANK_LINE,
     EventTranslator,
     FastHandler,
     ManyHandler,
     first_lines,
-    with_blank_line,
 )
 from codex_proapi.gateway.translation.stream.response_observer import OBSERVERS
 
@@ -150,7 +150,7 @@ class ResponsesTranslator(EventTranslator):
                 return None
             block = block.replace(provided, b'"sequence_number":%d' % self._next, 1)
         self._next += 1
-        return with_blank_line(block)
+        return block if block.endswith(BLANK_LINE) else block + BLANK_LINE
 
     def _deltas(self, data: bytes, payloads: list[bytes]) -> bytes | None:
         """Several deltas as they came; None if a number, or more, has to change."""
