@@ -5,7 +5,6 @@ since the last one and holds up every request meanwhile.
 """
 
 import gc
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +19,10 @@ from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
     RequestOptions,
 )
-from codex_proapi.gateway.translation.stream.stream_translator import StreamTranslator
+from codex_proapi.gateway.translation.stream.stream_translator import (
+    ResponseReport,
+    StreamTranslator,
+)
 
 BY_NAME = {dialect.name: dialect for dialect in DIALECTS}
 COMPLETION = {"model": "gpt-5.5", "prompt": "hi"}
@@ -44,8 +46,16 @@ def _translator(endpoint: str, body: dict[str, Any], *, codex: bool) -> StreamTr
     return BY_NAME[endpoint].translator(translated, request_id="req_0123", created=1)
 
 
-def _is_ours(part: object) -> bool:
-    return type(part).__module__.startswith("codex_proapi") and hasattr(part, "__weakref__")
+def _collected() -> list[str]:
+    """Types of what only the garbage collector finds to be unused."""
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        gc.collect()
+        types = [type(each) for each in gc.garbage]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    return [each.__name__ for each in types if each.__module__.startswith("codex_proapi")]
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -63,13 +73,21 @@ def _is_ours(part: object) -> bool:
 def test_nothing_of_a_translator_is_left(
     endpoint: str, body: dict[str, Any], codex: bool, stream: bool, parts: int
 ) -> None:
+    gc.collect()
     translator = _translator(endpoint, {**body, "stream": stream}, codex=codex)
     says = transcript("text_reasoning_tool")
     translator.feed(says[: len(says) // parts])
     assert translator.done is (parts == 1)
 
-    parts_of_it = {"translator": translator, "report": translator.report, **vars(translator)}
-    left = {name: weakref.ref(each) for name, each in parts_of_it.items() if _is_ours(each)}
-    del translator, parts_of_it
+    del translator
 
-    assert {name for name, each in left.items() if each() is not None} == set()
+    assert _collected() == []
+
+
+def test_a_circle_would_be_found() -> None:
+    gc.collect()
+    report = ResponseReport()
+    report.metadata["itself"] = report  # type: ignore[assignment]
+    del report
+
+    assert _collected() == ["ResponseReport"]
