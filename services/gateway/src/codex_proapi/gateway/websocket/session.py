@@ -65,7 +65,8 @@ class TurnRequest(Request, kw_only=True, eq=False):
 
     def take_headers(self) -> Mapping[str, str]:
         """Its headers as text, once."""
-        return {**super().take_headers(), **self.more_headers}
+        more, self.more_headers = self.more_headers, {}
+        return {**super().take_headers(), **more}
 
 
 class Session:
