@@ -252,7 +252,8 @@ def _attempts(
             outcomes.append(AttemptEnded(at=settled_at, verdict="abandoned"))
         elif type(fact) is AttemptEnded:
             since = fact.at
-            outcomes[-1:] = [fact] if begun else []
+            if begun:
+                outcomes[-1] = fact
     if not begun:
         waited = settled_at - opened.began
     attempts = []

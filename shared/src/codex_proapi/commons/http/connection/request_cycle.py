@@ -67,7 +67,10 @@ class Connection(Protocol):
 
 
 class _Done:
-    """What is awaited where nothing has to be waited for."""
+    """What is awaited where nothing has to be waited for.
+
+    `__await__` gives an empty iterator, and is no Python function: each event awaits it once.
+    """
 
     __slots__ = ()
     __await__ = staticmethod(partial(iter, ()))
