@@ -57,6 +57,18 @@ async def test_what_a_direct_handler_binds_is_its_requests_alone_and_its_failure
     assert (failure["event"], failure["path"]) == ("server.application_failed", "/fails")
 
 
+async def test_a_direct_handler_that_raises_is_a_500_with_a_line_in_the_log() -> None:
+    def direct(_: RequestCycle) -> Coroutine[Any, Any, None]:
+        raise ValueError("fails")
+
+    with structlog.testing.capture_logs() as logs:
+        async with serving(direct=direct) as scene:
+            answer = await scene.ask(a_head())
+
+    assert answer.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert [line["event"] for line in logs] == ["server.application_failed"]
+
+
 @pytest.mark.parametrize(
     ("request_", "status"),
     [

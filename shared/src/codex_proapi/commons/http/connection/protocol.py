@@ -193,7 +193,7 @@ class HttpProtocol(SweptConnection):
         """Start the task that answers a request."""
         self._answering = cycle
         tasks, context = self.server_state.tasks, contextvars.copy_context()
-        answering = None if self._upgrade_offered else context.run(self.direct, cycle)
+        answering = None if self._upgrade_offered else context.run(cycle.begin, self.direct)
         if answering is None:
             answering = cycle.run_asgi(self._app, self._scope(cycle.head))
         task = self.loop.create_task(answering, context=context)

@@ -6,7 +6,7 @@ makes a message, a coroutine for each piece, or a task. Both write the same byte
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias, cast
 
@@ -354,6 +354,15 @@ class RequestCycle:
         """Have an ASGI application answer."""
         await app(scope, self.receive, self.send)
 
+    def begin(
+        self, direct: "Callable[[RequestCycle], Coroutine[Any, Any, None] | None]"
+    ) -> Coroutine[Any, Any, None] | None:
+        """What answers without ASGI, if anything does; an exception fails the answer, not its head."""
+        try:
+            return direct(self)
+        except Exception as error:  # noqa: BLE001 - the parser would take it for a fault of the client
+            return _failing(error)
+
     def answered(self, task: "asyncio.Task[None]") -> None:
         """The task that answers has ended; what it has left undone ends the connection."""
         self._gone = self.on_writable = None
@@ -378,3 +387,7 @@ class RequestCycle:
             500, [(b"content-type", kind), (b"content-length", length), (b"connection", b"close")]
         )
         self.end(_CRASHED)
+
+
+async def _failing(error: Exception) -> None:
+    raise error
