@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from redis.exceptions import ResponseError
 from support.clock import Clock
 from support.exchanges import a_record
+from support.gateways import PATIENCE_SECONDS
 
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.log_stream import LogEntry, LogKind
@@ -278,6 +279,41 @@ async def test_a_tie_that_cannot_be_written_at_once_waits_for_the_next_flush() -
     assert await scene.ledger.flush()
 
     assert scene.writer.written == [("promise", {"f1": "acc_b"})]
+    work.cancel()
+
+
+async def test_a_settlement_whose_write_at_once_fails_after_a_flush_is_written_by_the_next() -> (
+    None
+):
+    scene = Scene()
+    flushed, written, add = asyncio.Event(), asyncio.Event(), scene.writer.add
+
+    async def fail(_: Any) -> None:
+        scene.writer.add = succeed
+        await flushed.wait()
+        raise StoreUnavailable("away")
+
+    async def succeed(records: Any) -> None:
+        await add(records)
+        written.set()
+
+    async def tell(_: Any) -> None:
+        flushed.set()
+
+    scene.writer.add, scene.writer.tell = fail, tell
+    scene.ledger.settle(msgspec.structs.replace(a_record(1), drawn_at=1))
+    urgent = asyncio.ensure_future(scene.ledger.run_settlements())
+    while scene.writer.add is fail:
+        await asyncio.sleep(0)
+    scene.ledger.tell(LogEntry(at=1.0, kind=LogKind.ACCOUNT, event="account.cooled"))
+    work = asyncio.ensure_future(scene.ledger.run())
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await written.wait()
+
+    assert scene.writer.written == [("add", ["req_1"])]
+    assert scene.failures == 1
+    urgent.cancel()
     work.cancel()
 
 

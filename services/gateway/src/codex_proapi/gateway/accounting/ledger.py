@@ -220,8 +220,9 @@ class Ledger:
             comes.clear()
             try:
                 await write()
-            except StoreUnavailable:  # the entries are kept, and `run` retries
+            except StoreUnavailable:
                 self._metrics.redis_failed(RedisWork.SETTLE)
+                self._wake.set()  # `run` retries; its flush may have passed while this write failed
 
     async def _write(self) -> None:
         await self._write_ties()
