@@ -13,7 +13,10 @@ from support import upstream_says as says
 from support.playbook import in_pieces, pumped
 
 from codex_proapi.gateway.formats.sse import MAX_MESSAGE_BYTES
-from codex_proapi.gateway.translation.stream.event_translator import EventTranslator
+from codex_proapi.gateway.translation.stream.event_translator import (
+    EventTranslator,
+    ManyHandler,
+)
 
 WORDS = st.text(max_size=4) | st.sampled_from(["", "é😀", '"\\', "],[", "data: x\n\n", "\ud83d"])
 Flaw = Callable[[bytes], bytes]
@@ -112,6 +115,27 @@ def test_deltas_of_one_kind_are_not_split_however_they_are_cut(kind: str) -> Non
     assert taken == []
     assert all(f" {number}".encode() in out for number in range(4, 204))
     assert translator.report.events == 203
+
+
+@pytest.mark.parametrize("kind", TRANSLATORS)
+def test_deltas_that_come_with_the_events_before_them_are_taken_together(kind: str) -> None:
+    translator = TRANSLATORS[kind]()
+    taken: list[int] = []
+
+    def counted(many: ManyHandler) -> ManyHandler:
+        def handler(self: Any, whole: bytes, payloads: list[bytes]) -> bytes | None:
+            taken.append(len(payloads))
+            return many(self, whole, payloads)
+
+        return handler
+
+    translator._many = {lines: counted(many) for lines, many in translator._many.items()}  # type: ignore[misc]
+    opening = answers.encoded([says.created(), says.added(says.message())])
+    out = translator.feed(opening + b"".join(a_delta(f"{n}", n) for n in range(2, 202)))
+
+    assert taken in ([200], [200, 199])  # the first one alone, if it is unlike the others
+    assert b"199" in out
+    assert translator.report.events == 202
 
 
 def test_deltas_for_a_responses_client_pass_as_they_came() -> None:

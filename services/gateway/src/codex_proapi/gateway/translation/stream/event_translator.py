@@ -38,6 +38,8 @@ NO_LINES: Final = b"\n"
 DATA: Final = b"data: "
 BLANK_LINE: Final = b"\n\n"
 """Ends the last line of an event, and the event."""
+RUN_TRIES: Final = 2
+"""Times that taking events of one kind together may fail, before each is taken alone."""
 LF: Final = ord("\n")
 CR: Final = ord("\r")
 
@@ -59,7 +61,7 @@ class EventTranslator:
         self.done = False
         self._splitter = SSESplitter()
         self._unsent: list[bytes] = []
-        self._lines = NO_LINES
+        self._lines, self._tries = NO_LINES, 0
         self._handler: FastHandler = type(self)._slow  # noqa: SLF001
         self._at_border = False
         """Whether the next byte begins an event, and a handler for the kind of the last one is known."""
@@ -111,34 +113,56 @@ class EventTranslator:
         return passed
 
     def _feed_blocks(self, whole: bytes) -> bytes:
-        """Split what is whole into blocks, and translate each."""
-        out = self._unsent
-        lines, handler, slow = self._lines, self._handler, type(self)._slow  # noqa: SLF001
-        plain = whole.isascii()
-        splitter = self._splitter
+        """Split what is whole into blocks, and translate each; those of one kind together."""
+        splitter, out = self._splitter, self._unsent
         blocks = splitter.split(whole)
-        number = 0
-        try:
-            for number, block in enumerate(blocks, 1):  # noqa: B007 - read behind the loop
-                if not plain:
-                    block = sound_utf8(block)  # noqa: PLW2901 - the sound form of the same block
-                if not block.startswith(lines):
-                    # Events of one kind follow each other: the kind is looked up when it changes.
-                    lines = block[: block.find(b"\n") + 1 + len(DATA)]
-                    handler = self._fast.get(lines, slow)
-                    self._lines, self._handler = lines, handler
-                passed = handler(self, block)
+        if not whole.isascii():
+            blocks = list(map(sound_utf8, blocks))
+        at = 0
+        while at < len(blocks):
+            if not blocks[at].startswith(self._lines):
+                self._learn(blocks[at])
+            passed = None
+            if self._tries and at + 1 < len(blocks) and blocks[at + 1].startswith(self._lines):
+                passed, end = self._pass_run(blocks, at)
+            if passed is None:
+                self.report.events += 1
+                passed, end = self._handler(self, blocks[at]), at + 1
                 if passed is None:
-                    passed = self._slow(block)
-                if passed:
-                    out.append(passed)
-                if self.done:
-                    return self._send()
-        finally:
-            self.report.events += number
+                    passed = self._slow(blocks[at])
+            at = end
+            if passed:
+                out.append(passed)
+            if self.done:
+                return self._send()
         if splitter.overlong:
             splitter.check()
         return self._send() if out else b""
+
+    def _learn(self, block: bytes) -> None:
+        """Look up what handles a kind of block; events of one kind follow each other."""
+        lines = block[: block.find(b"\n") + 1 + len(DATA)]
+        self._lines, self._handler = lines, self._fast.get(lines, type(self)._slow)  # noqa: SLF001
+        self._tries = RUN_TRIES if lines in self._many else 0
+
+    def _pass_run(self, blocks: list[bytes], begin: int) -> tuple[bytes | None, int]:
+        """The client's bytes for the blocks of one kind from `begin` on, and where they end.
+
+        None if they cannot be taken together: the first delta of an item is often unlike the others.
+        """
+        lines, end = self._lines, begin + 1
+        while end < len(blocks) and blocks[end].startswith(lines):
+            end += 1
+        run = blocks[begin:end]
+        payloads = [block[len(lines) :] for block in run]
+        passed = None
+        if b"\n" not in b"".join(payloads):
+            passed = self._many[lines](self, BLANK_LINE.join(run) + BLANK_LINE, payloads)
+        if passed is None:
+            self._tries -= 1
+        else:
+            self.report.events += len(run)
+        return passed, end
 
     def finish(self) -> bytes:
         """Return the rest at the end of upstream's stream. Raises `Truncated` if it is not whole."""
