@@ -79,7 +79,7 @@ async def test_a_waiting_request_goes_on_the_moment_a_slot_is_free(team: Any) ->
         assert not second.content.at_eof(), "it took the slot of who left, not of who was done"
 
     assert answer.status_code == 200
-    [record] = [each for each in await team.records(2) if each.ending == "whole"]
+    [record] = [each for each in await team.records(3) if each.ending == "whole"]
     assert record.attempts[0].why.startswith("waited ")
 
 
