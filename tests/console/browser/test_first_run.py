@@ -1,7 +1,10 @@
 """From the first start to the first answered request, as a newcomer does it."""
 
+import contextlib
 import json
 import time
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -76,14 +79,21 @@ async def test_from_the_setup_token_to_the_first_answer(browser: Browser, redis_
         assert refused == []
 
 
-async def test_a_test_request_tells_which_step_failed_and_why(
-    browser: Browser, redis_url: str
-) -> None:
+@contextlib.asynccontextmanager
+async def an_open_site(browser: Browser, redis_url: str) -> AsyncIterator[tuple[Any, Any, Any]]:
+    """A simulated backend, a console and gateway before it that ask for no password, and a tab."""
     async with (
         Simulator() as simulator,
         one_port_site(redis_url, simulator) as site,
         tab(browser, site.base) as page,
     ):
+        yield simulator, site, page
+
+
+async def test_a_test_request_tells_which_step_failed_and_why(
+    browser: Browser, redis_url: str
+) -> None:
+    async with an_open_site(browser, redis_url) as (_, site, page):
         await page.open("/connect")
         await page.click("#run-test")
         await page.see("#test-steps li.failed", "No API key is filled in.")
@@ -102,11 +112,7 @@ async def test_a_test_request_tells_which_step_failed_and_why(
 async def test_the_small_chat_tells_that_no_account_has_quota_left(
     browser: Browser, redis_url: str
 ) -> None:
-    async with (
-        Simulator() as simulator,
-        one_port_site(redis_url, simulator) as site,
-        tab(browser, site.base) as page,
-    ):
+    async with an_open_site(browser, redis_url) as (simulator, site, page):
         read = read_auth_json(simulator.auth_json("ada"), now=time.time())
         await site.scene.accounts.add(read.account)
         _, secret = await site.scene.keys.create("CI", created_at=1)

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from gateway.upstream.test_http_transport import CREATED, DELTA, FAILED
 from support.clock import Clock
 
 from codex_proapi.gateway.formats.codex.refusals import Refusal
@@ -12,15 +13,6 @@ from codex_proapi.gateway.upstream.http_response import ConnectionLost
 from codex_proapi.gateway.upstream.http_transport import Beginning
 from codex_proapi.gateway.upstream.transport import PreparedRequest, SilenceBudget
 
-CREATED = b'event: response.created\ndata: {"type":"response.created","response":{}}\n\n'
-DELTA = (
-    b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta",'
-    b'"item_id":"m","output_index":0,"content_index":0,"delta":"hi"}\n\n'
-)
-FAILED = (
-    b'event: response.failed\ndata: {"type":"response.failed","response":{"error":'
-    b'{"code":"server_is_overloaded","message":"busy"}}}\n\n'
-)
 OTHER = (
     b'event: response.created\ndata: {"type":"response.created","response":{"model":"gpt-4"}}\n\n'
 )
