@@ -23,10 +23,10 @@ help: ## list the commands
 
 # --- running -----------------------------------------------------------------------------------
 
-up: $(VENV)/.standalone ## run everything on http://localhost:1455
+up: $(VENV)/.standalone $(VENV)/.native ## run everything on http://localhost:1455
 	@exec $(BIN)/codex-proapi serve
 
-demo: $(VENV)/.standalone ## the same against the built-in simulated backend, with invented accounts
+demo: $(VENV)/.standalone $(VENV)/.native ## the same against the built-in simulated backend, with invented accounts
 	@exec $(BIN)/codex-proapi demo
 
 # --- checking ----------------------------------------------------------------------------------
@@ -44,7 +44,7 @@ types: $(VENV)/.dev ## strict types
 imports: $(VENV)/.dev ## who may import whom
 	$(BIN)/lint-imports
 
-test: $(VENV)/.dev browser ## all tests, with a real Redis and a real browser
+test: $(VENV)/.dev $(VENV)/.native browser ## all tests, with a real Redis and a real browser
 	$(BIN)/pytest $(DISTRIBUTED)
 
 test-pure: $(VENV)/.dev ## the pure heart only, in seconds
@@ -53,7 +53,7 @@ test-pure: $(VENV)/.dev ## the pure heart only, in seconds
 test-dates: $(VENV)/.dev ## all but pages, on pretended dates (takes long); DATES and TESTS may be said
 	@PYTHONPATH=tests $(BIN)/python -m dates --dates "$(DATES)" --tests "$(TESTS)" -- $(DISTRIBUTED)
 
-cover: $(VENV)/.dev browser ## all tests, with the coverage of branches
+cover: $(VENV)/.dev $(VENV)/.native browser ## all tests, with the coverage of branches
 	$(BIN)/pytest $(DISTRIBUTED) --cov --cov-report=term-missing:skip-covered
 
 fix: $(VENV)/.dev ## format and autofix
@@ -107,12 +107,19 @@ $(VENV)/.uv: locks/uv.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/uv.txt || { $(UNREACHED); }
 	@touch $@
 
-$(VENV)/.standalone: $(VENV)/.uv locks/standalone.txt $(wildcard */pyproject.toml */*/pyproject.toml)
+$(VENV)/.standalone: $(VENV)/.uv locks/standalone.txt locks/build.txt $(wildcard */pyproject.toml */*/pyproject.toml)
 	@echo "installing what running needs (locks/standalone.txt)"
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/standalone.txt || { $(UNREACHED); }
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r locks/build.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS)
 	@touch $@
+
+# Optional, and tried again each time until it is there: what is compiled is made without it, too.
+$(VENV)/.native: $(VENV)/.standalone $(addprefix shared/native/,pyproject.toml setup.py) $(wildcard shared/native/src/* shared/native/codex_proapi_native/*.*)
+	@if $(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --reinstall ./shared/native >$(VENV)/native.log 2>&1; \
+	then touch $@; \
+	else $(UV) pip uninstall --quiet --python $(BIN)/python codex-proapi-native 2>/dev/null; \
+	  echo "streams are interpreted and cost more CPU: codex-proapi-native needs a C compiler and the headers of Python ($(VENV)/native.log)"; fi
 
 $(VENV)/.dev: $(VENV)/.standalone locks/dev.txt
 	@echo "installing what checking needs (locks/dev.txt)"

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-own=(codex-proapi codex-proapi-commons codex-proapi-gateway codex-proapi-console codex-proapi-simulator)
+own=(codex-proapi codex-proapi-commons codex-proapi-gateway codex-proapi-console codex-proapi-native codex-proapi-simulator)
 compile=(uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate)
 for name in "${own[@]}"; do compile+=(--no-emit-package "$name"); done
 
@@ -12,7 +12,7 @@ for name in "${own[@]}"; do compile+=(--no-emit-package "$name"); done
 "${compile[@]}" "$@" -c locks/dev.txt services/console/pyproject.toml -o locks/console.txt
 "${compile[@]}" "$@" -c locks/dev.txt deploy/local/pyproject.toml -o locks/standalone.txt
 # What builds the members themselves, so that an install needs no unpinned build environment.
-printf 'editables\nhatchling\n' | "${compile[@]}" "$@" -c locks/dev.txt - -o locks/build.txt
+printf 'editables\nhatchling\nsetuptools\n' | "${compile[@]}" "$@" -c locks/dev.txt - -o locks/build.txt
 # What installs all of these.
 printf 'uv\n' | "${compile[@]}" "$@" - -o locks/uv.txt
 # The tools that check deploy/ live in an environment of their own.

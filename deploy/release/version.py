@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 NUMBER = r"(\d+\.\d+\.\d+)"
 PLACES = {
     "shared/pyproject.toml": (rf'^version = "{NUMBER}"$',),
+    "shared/native/pyproject.toml": (rf'^version = "{NUMBER}"$',),
     "services/*/pyproject.toml": (
         rf'^version = "{NUMBER}"$',
         rf'"codex-proapi-[a-z]+=={NUMBER}"',

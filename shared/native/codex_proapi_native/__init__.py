@@ -1,0 +1,4 @@
+"""Compiled functions for the hottest loops of Codex Pro API.
+
+They are found through `codex_proapi.commons.native`, which does without them where they are missing.
+"""

@@ -1,0 +1,8 @@
+/* What the files of this extension share. Each file that has something for Python declares one
+ * function here, which adds it to the module; module.c calls them all. */
+#ifndef CODEX_PROAPI_NATIVE_H
+#define CODEX_PROAPI_NATIVE_H
+
+#include <Python.h>
+
+#endif
