@@ -3,13 +3,13 @@
 -- ARGV seconds ids are remembered, names of counters as JSON, usual, least and greatest length of the log,
 --      JSON of what exchanges are counted in, each once:
 --      settled (set), sums {{hash, seconds, prefix}, …}, hours {{hash, field}, …} (packed, in some of these hashes),
---      subjects {{set, seconds, subject}, …}, key (hash, or ''), costs (null, or what is remembered of days' costs: hash,
---      day), and then the JSON of each exchange and its log entry in turn:
+--      subjects {{set, seconds, subject}, …}, key (hash, or ''), streams and minute (of the key's limits), share {hash,
+--      field} (of the key's fair share), costs (null, or what is remembered of days' costs: hash, day),
+--      and then the JSON of each exchange and its log entry in turn:
 --      targets (its place among those, from 1), id, at, counts (in order of names),
 --      attempts {{account hash, error or ''}, …},
---      drawn (null, or streams, place, minute, at, more: what it held of its key's limits, and how
---      many tokens it used beyond its estimate), fair_share (null, or shares, key, more: how much more it
---      cost than was charged, by weight)
+--      drawn (null, or {place, at, more}: what it held of its key's limits, and how many tokens it used
+--      beyond its estimate), fair_share (null, or how much more it cost than was charged, by weight)
 -- Gives {counted, {places of the exchanges of which something could not be written, from 0}, the first error}.
 -- What a batch has in common is gathered first: ten exchanges of one key cost one HINCRBY for each
 -- of its counters.
@@ -99,28 +99,30 @@ local function gather(exchange, place)
 end
 
 -- The estimate's second is corrected while it counts; later what was used beyond it counts anew.
-local function correct(drawn, key)
-  redis.call('ZREM', drawn.streams, drawn.place)
-  if drawn.more == 0 then return end
-  local second, time = drawn.at, redis.call('TIME')
-  if time[1] - second > 60 or redis.call('HEXISTS', drawn.minute, second) == 0 then
-    local limits = redis.call('HGET', key, 'limits')
+local function correct(drawn, targets)
+  local place, second, more = drawn[1], drawn[2], drawn[3]
+  redis.call('ZREM', targets.streams, place)
+  if more == 0 then return end
+  local minute, time = targets.minute, redis.call('TIME')
+  if time[1] - second > 60 or redis.call('HEXISTS', minute, second) == 0 then
+    local limits = redis.call('HGET', targets.key, 'limits')
     local read, found = pcall(cjson.decode, limits or '{}')
     local tpm = read and type(found) == 'table' and tonumber(found.tpm) or 0
-    if drawn.more < 0 or tpm == 0 then return end
+    if more < 0 or tpm == 0 then return end
     second = tonumber(time[1])
-    redis.call('HSET', drawn.minute, second .. '+', time[1] + time[2] / 1000000)
+    redis.call('HSET', minute, second .. '+', time[1] + time[2] / 1000000)
   end
-  redis.call('HINCRBY', drawn.minute, second, string.format('%.0f', drawn.more))
-  redis.call('EXPIRE', drawn.minute, 120)
+  redis.call('HINCRBY', minute, second, string.format('%.0f', more))
+  redis.call('EXPIRE', minute, 120)
 end
 
 -- A share that has ended with its key's silence stays ended.
-local function even(share)
-  local had, rest = string.match(redis.call('HGET', share.shares, share.key) or '', '^(%S+) (.*)$')
+local function even(more, share)
+  local shares, key = share[1], share[2]
+  local had, rest = string.match(redis.call('HGET', shares, key) or '', '^(%S+) (.*)$')
   if had and tonumber(had) then
-    local spent = math.max(0, tonumber(had) + share.more)
-    redis.call('HSET', share.shares, share.key, string.format('%.3f %s', spent, rest))
+    local spent = math.max(0, tonumber(had) + more)
+    redis.call('HSET', shares, key, string.format('%.3f %s', spent, rest))
   end
 end
 
@@ -172,11 +174,11 @@ end
 for _, entry in ipairs(fresh) do
   local place, exchange = entry[1], entry[2]
   if exchange.drawn ~= cjson.null then
-    local done, message = pcall(correct, exchange.drawn, exchange.targets.key)
+    local done, message = pcall(correct, exchange.drawn, exchange.targets)
     if not done then refuse({place}, type(message) == 'table' and message.err or message) end
   end
   if exchange.fair_share ~= cjson.null then
-    local done, message = pcall(even, exchange.fair_share)
+    local done, message = pcall(even, exchange.fair_share, exchange.targets.share)
     if not done then refuse({place}, type(message) == 'table' and message.err or message) end
   end
   if write({place}, 'SADD', exchange.targets.settled, exchange.id) then

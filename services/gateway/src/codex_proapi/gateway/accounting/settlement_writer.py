@@ -96,7 +96,8 @@ class SettlementWriter:
                     record.counted_model or "none",
                 )
                 position = targets.setdefault(found, len(targets) + 1)
-                exchanges += _settlement(record, targets=position, at=at), encode_exchange(record)
+                settlement = _settlement(record, targets=position, at=at)
+                exchanges += _encode(settlement), encode_exchange(record)
             except (ValueError, OverflowError, OSError):
                 continue
         if lost := len(records) - len(exchanges) // 2:
@@ -119,35 +120,46 @@ def permit_id(request_id: str, tokens: int, *, cost: int = 0) -> str:
     return f"{request_id} {cost} {tokens}" if cost else f"{request_id} {tokens}"
 
 
-def _settlement(record: ExchangeRecord, *, targets: int, at: int) -> bytes:
+class _Settlement(msgspec.Struct, frozen=True):
+    """One exchange in the script's format."""
+
+    targets: int
+    """The position of what it is counted in."""
+    id: str
+    at: int
+    counts: tuple[int, ...]
+    """In the order of `Counters`."""
+    attempts: Sequence[tuple[str, str]]
+    """The hash of each one's account, and the code or status with which it failed; empty if it committed."""
+    drawn: tuple[str, int, int] | None
+    """The charge to the key's limits: its permit, its second, and the tokens used beyond it."""
+    fair_share: float | None
+    """What it cost its key's fair share beyond the charge, by the key's weight."""
+
+
+def _settlement(record: ExchangeRecord, *, targets: int, at: int) -> _Settlement:
     """One exchange in the script's format; `targets` is the position of what it is counted in."""
-    tokens = record.tokens
-    return _encode(
-        {
-            "targets": targets,
-            "id": record.request_id,
-            "at": at,
-            # In the order of `Counters`.
-            "counts": (
-                *(1, int(record.ending in FAILED)),
-                *(tokens.input, tokens.cached, tokens.cache_write, tokens.output, tokens.reasoning),
-                record.estimated,
-                *(int(record.first_byte_ms > 0), record.first_byte_ms, record.total_ms),
-            ),
-            "drawn": _drawn(record) if record.drawn_at else None,
-            "fair_share": _fair_share(record) if record.fair_share_weight else None,
-            # With the code or status with which each failed; empty if it committed.
-            "attempts": [
-                (
-                    _account_of(each.account),
-                    ""
-                    if each.verdict == "committed"
-                    else each.code or str(each.status or each.verdict),
-                )
-                for each in record.attempts
-            ],
-        }
+    tokens, estimated = record.tokens, record.estimated
+    attempts = []
+    for each in record.attempts:
+        failed = each.verdict != "committed"
+        code = each.code or str(each.status or each.verdict) if failed else ""
+        attempts.append((_account_of(each.account), code))
+    drawn = more = None
+    if record.drawn_at:
+        permit = permit_id(record.request_id, record.drawn_tokens, cost=record.drawn_cost)
+        beyond = tokens.input + tokens.output + estimated - record.drawn_tokens
+        drawn = permit, record.drawn_at, beyond
+    if record.fair_share_weight:
+        cost = cost_of(tokens) + round(estimated * CHARGED)
+        more = (cost - record.fair_share_charge) / record.fair_share_weight
+    first_byte = record.first_byte_ms
+    counts = (
+        *(1, int(record.ending in FAILED)),
+        *(tokens.input, tokens.cached, tokens.cache_write, tokens.output, tokens.reasoning),
+        *(estimated, int(first_byte > 0), first_byte, record.total_ms),
     )
+    return _Settlement(targets, record.request_id, at, counts, attempts, drawn, more)
 
 
 class _Moment(NamedTuple):
@@ -205,6 +217,9 @@ def _targets_of(moment: _Moment, key_id: str, account: str, model: str) -> bytes
                 (keyspace.usage_subjects(day, "model"), kept, model),
             ],
             "key": keyspace.key(key_id) if key_id else "",
+            "streams": keyspace.streams(key_id),
+            "minute": keyspace.minute_tokens(key_id),
+            "share": (keyspace.fair_shares(), key_id),
             "costs": (operator_keys.key_costs(key_id), day) if key_id else None,
         }
     )
@@ -216,21 +231,3 @@ _account_of = functools.lru_cache(maxsize=4096)(keyspace.account)
 def _hour(number: int) -> str:
     """An hour, counted since the epoch, as the sets of settled ids are named: `2026-11-24T07`."""
     return dt.datetime.fromtimestamp(number * 3600, dt.UTC).strftime("%Y-%m-%dT%H")
-
-
-def _drawn(record: ExchangeRecord) -> dict[str, Any]:
-    """The charge to the key's limits with its correction."""
-    return {
-        "streams": keyspace.streams(record.key_id),
-        "place": permit_id(record.request_id, record.drawn_tokens, cost=record.drawn_cost),
-        "minute": keyspace.minute_tokens(record.key_id),
-        "at": record.drawn_at,
-        "more": record.tokens.input + record.tokens.output + record.estimated - record.drawn_tokens,
-    }
-
-
-def _fair_share(record: ExchangeRecord) -> dict[str, Any]:
-    """The correction of the fair share's charge by the real cost."""
-    cost = cost_of(record.tokens) + round(record.estimated * CHARGED)
-    more = (cost - record.fair_share_charge) / record.fair_share_weight
-    return {"shares": keyspace.fair_shares(), "key": record.key_id, "more": more}

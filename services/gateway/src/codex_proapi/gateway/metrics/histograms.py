@@ -72,13 +72,6 @@ class LabelledHistogram:
         self.total += value
 
 
-def note_all(*values: tuple[LabelledHistogram, float]) -> None:
-    """Count a value in each of several histograms."""
-    for histogram, value in values:
-        histogram.counts[bisect_left(histogram.bounds, value)] += 1
-        histogram.total += value
-
-
 class HotHistogram(Collector):
     """A histogram with one tally for each set of label values, created on first use."""
 

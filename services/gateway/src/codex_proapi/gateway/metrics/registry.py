@@ -4,9 +4,12 @@ Label values come from closed sets: endpoints, endings, opaque account ids, mode
 codes and parameters of our tables; any other is `other`. No label contains text from a client.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+import msgspec
+from msgspec.structs import astuple
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.exposition import generate_latest
 
@@ -14,7 +17,7 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.gateway.errors import CODES
 from codex_proapi.gateway.formats.openai.parameter_names import counted_as
-from codex_proapi.gateway.metrics.histograms import note_all
+from codex_proapi.gateway.metrics.histograms import LabelledCount, LabelledHistogram
 from codex_proapi.gateway.metrics.series import (
     EVENT_FAMILIES,
     OTHER,
@@ -33,6 +36,16 @@ MOST_MODELS: Final = 20
 """Most models used as labels on one replica; further ones are counted as `other`."""
 
 
+class _Kind(msgspec.Struct, frozen=True):
+    """The series that exchanges of one kind are counted in."""
+
+    exchanges: LabelledCount
+    histograms: Sequence[LabelledHistogram]
+    """Of their duration; and, unless they were refused, of the first byte and the longest silence."""
+    tokens: Sequence[LabelledCount]
+    """In the order of TOKEN_KINDS; none where no model answered."""
+
+
 class Metrics(Series):
     """The series of one process. Children are created once for each label set, then reused."""
 
@@ -40,47 +53,42 @@ class Metrics(Series):
         super().__init__(registry)
         self._known_models: Collection[str] = ()
         self._labelled_models: set[str] = set()
-        self._settled: dict[tuple[str, str, str, str], Callable[[ExchangeRecord], None]] = {}
+        self._kinds: dict[tuple[str, Ending, str, str], _Kind] = {}
         """By endpoint, ending and models, as records have them."""
         self._counted: dict[tuple[str, ...], Counter] = {}
         self._snapshots = self.snapshot_seconds.of()
 
     def __repr__(self) -> str:
-        return f"<Metrics with {len(self._settled)} kinds of exchange>"
+        return f"<Metrics with {len(self._kinds)} kinds of exchange>"
 
     def know_models(self, models: Collection[str]) -> None:
         """Set the models that may become labels; any other is counted as `other`."""
         self._known_models = models
-        self._settled.clear()
+        self._kinds.clear()
 
     def settle(self, record: ExchangeRecord) -> None:
         """Count one settled exchange; a reader of exchange records."""
-        kind = record.endpoint, record.ending, record.sent_model, record.answered_model
-        count = self._settled.get(kind)
-        if count is None:
-            # There may be many: a model's name may be anything that upstream says.
-            if len(self._settled) >= MOST_KINDS:
-                self._settled.clear()
-            count = self._settled[kind] = self._counter_of(
-                record.endpoint,
-                record.ending.value,
-                self._model_label(record.sent_model),
-                self._model_label(record.answered_model),
-            )
-        count(record)
+        kind_of = record.endpoint, record.ending, record.sent_model, record.answered_model
+        kind = self._kinds.get(kind_of) or self._new_kind(*kind_of)
+        kind.exchanges.count += 1
+        values = record.total_ms / 1000, record.first_byte_ms / 1000, record.silence_seconds
+        # As `LabelledHistogram.note` counts, without a call for each.
+        for histogram, value in zip(kind.histograms, values, strict=False):
+            histogram.counts[bisect_left(histogram.bounds, value)] += 1
+            histogram.total += value
+            if not record.first_byte_ms:
+                break
+        amounts = astuple(record.tokens)  # in the order of TOKEN_KINDS
+        for counter, amount in zip(kind.tokens, amounts, strict=False):
+            counter.count += amount
         for attempt in record.attempts:
             self.attempts.counts[attempt.account, attempt.verdict].count += 1
-        if record.ending in FAILED:
-            code = record.code if record.code in CODES else OTHER
-            self._child(self.errors, record.endpoint, str(record.status), code).inc()
         if record.key_id:
-            for name in TOKEN_KINDS:
-                if amount := getattr(record.tokens, name):
+            for name, amount in zip(TOKEN_KINDS, amounts, strict=True):
+                if amount:
                     self.key_tokens.counts[record.key_id, name].count += amount
-        if record.small_work:
-            self._child(self.small_work, record.small_work, record.small_work_outcome).inc()
-        for name in record.dropped:
-            self._child(self.dropped, counted_as(name)).inc()
+        if record.ending in FAILED or record.small_work or record.dropped:
+            self._count_unusual(record)
 
     def redis_failed(self, work: RedisWork) -> None:
         """Count one failure of Redis."""
@@ -134,32 +142,28 @@ class Metrics(Series):
             known = self._counted[counter._name, *labels] = counter.labels(*labels)  # noqa: SLF001
         return known
 
-    def _counter_of(
-        self, endpoint: str, ending: str, sent: str, answered: str
-    ) -> Callable[[ExchangeRecord], None]:
-        """Make a function that counts one kind of exchange, with its children looked up once."""
-        exchanges = self.exchanges.of(endpoint, ending, sent)
-        duration = self.duration.of(endpoint, ending)
-        if ending == Ending.REFUSED:
-            first_byte = silence = None
-        else:
-            first_byte = self.first_byte.of(endpoint, sent)
-            silence = self.silence.of(endpoint)
-        tokens = {}
-        if answered != NONE:
-            tokens = {kind: self.tokens.of(kind, answered) for kind in TOKEN_KINDS}
+    def _new_kind(self, endpoint: str, ending: Ending, sent: str, answered: str) -> _Kind:
+        """Look up the series of one kind of exchange, once; as their records have these values."""
+        # There may be many: a model's name may be anything that upstream says.
+        if len(self._kinds) >= MOST_KINDS:
+            self._kinds.clear()
+        sent_model, answered_model = self._model_label(sent), self._model_label(answered)
+        histograms = [self.duration.of(endpoint, ending.value)]
+        if ending is not Ending.REFUSED:
+            histograms += self.first_byte.of(endpoint, sent_model), self.silence.of(endpoint)
+        tokens = []
+        if answered_model != NONE:
+            tokens = [self.tokens.of(each, answered_model) for each in TOKEN_KINDS]
+        exchanges = self.exchanges.of(endpoint, ending.value, sent_model)
+        kind = self._kinds[endpoint, ending, sent, answered] = _Kind(exchanges, histograms, tokens)
+        return kind
 
-        def count(record: ExchangeRecord) -> None:
-            exchanges.count += 1
-            if record.first_byte_ms and first_byte and silence:
-                note_all(
-                    (duration, record.total_ms / 1000),
-                    (first_byte, record.first_byte_ms / 1000),
-                    (silence, record.silence_seconds),
-                )
-            else:
-                duration.note(record.total_ms / 1000)
-            for name, counter in tokens.items():
-                counter.count += getattr(record.tokens, name)
-
-        return count
+    def _count_unusual(self, record: ExchangeRecord) -> None:
+        """Count the error of an exchange, its class of small work, and its dropped parameters."""
+        if record.ending in FAILED:
+            code = record.code if record.code in CODES else OTHER
+            self._child(self.errors, record.endpoint, str(record.status), code).inc()
+        if record.small_work:
+            self._child(self.small_work, record.small_work, record.small_work_outcome).inc()
+        for name in record.dropped:
+            self._child(self.dropped, counted_as(name)).inc()

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 from codex_proapi.commons.api_keys.limits import Limit
 from codex_proapi.commons.runtime.process_metrics import ProcessMetrics
+from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.gateway.metrics.answer_figures import AnswerFigures
 from codex_proapi.gateway.metrics.connection_figures import ConnectionFigures
 from codex_proapi.gateway.metrics.histograms import HotCounter, HotHistogram
@@ -33,7 +34,7 @@ SLOT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 """Seconds; after thirty the request is refused with a retry time."""
 LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 """Seconds."""
-TOKEN_KINDS = ("input", "cached", "cache_write", "output", "reasoning")
+TOKEN_KINDS: Final = Tokens.__struct_fields__
 REFRESH_OUTCOMES = ("refreshed", "confirmed", "superseded", "refused", "unavailable")
 CONNECT_CAUSES = ("dns", "tcp", "tls", "proxy", "timeout", OTHER)
 SHAPE_CAUSES = ("refused", "remembered")
