@@ -149,8 +149,9 @@ def test_ids_that_can_be_upstreams(kind: str, item_id: Any, sound: bool) -> None
     assert is_upstream_id(kind, item_id) is sound
 
 
-def test_a_search_that_upstream_does_not_take_back_is_left_out() -> None:
-    other = {"type": "web_search_call", "id": "ws_1", "action": {"type": "other"}}
+@pytest.mark.parametrize("kind", ["other", {"a": 1}, ["search"], 7])
+def test_a_search_that_upstream_does_not_take_back_is_left_out(kind: Any) -> None:
+    other = {"type": "web_search_call", "id": "ws_1", "action": {"type": kind}}
     found = {"type": "web_search_call", "id": "ws_2", "action": {"type": "open_page", "url": "u"}}
 
     translated = asked({"input": [other, found, HI]}, endpoint="responses")

@@ -25,3 +25,18 @@ def test_a_part_of_a_result_that_cannot_be_read_is_text(part: Any, told: str | N
 
     assert found["type"] == "input_text"
     assert told is None or found["text"] == told
+
+
+@pytest.mark.parametrize("odd", [{"a": 1}, ["a"], 7, None])
+def test_the_id_of_a_call_may_be_anything(odd: Any) -> None:
+    search = {"type": "tool_use", "id": odd, "name": "ToolSearch", "input": {}}
+    asked = {"type": "server_tool_use", "id": odd, "name": "web_search", "input": {"query": "q"}}
+    pages = {"type": "web_search_tool_result", "tool_use_id": odd, "content": []}
+    result = {"type": "tool_result", "tool_use_id": odd, "content": [{"type": "text", "text": "r"}]}
+
+    found = items(user("hi"), assistant(search), user(result), assistant(asked, pages))
+
+    assert [item["type"] for item in found] == [
+        *("message", "function_call", "function_call_output", "message"),
+    ]
+    assert found[-1]["content"][0]["text"] == "[web search: q]"

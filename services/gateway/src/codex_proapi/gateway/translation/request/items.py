@@ -157,7 +157,9 @@ def is_foreign_search(entry: Item) -> bool:
     """
     action = entry.get("action")
     kind = action.get("type") if isinstance(action, dict) else None
-    return entry["type"] == SEARCH_CALL and kind is not None and kind not in _SEARCH_ACTIONS
+    if entry["type"] != SEARCH_CALL or kind is None:
+        return False
+    return not isinstance(kind, str) or kind not in _SEARCH_ACTIONS
 
 
 def _search(entry: Item, _: str, reading: TranslationContext) -> Item | None:

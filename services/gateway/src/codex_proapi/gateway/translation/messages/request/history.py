@@ -77,8 +77,8 @@ class HistoryReader:
         self._reading = reading
         self._tool_names = tool_names
         self._encrypted_for: dict[str, str] = {}
-        self._queries: dict[Any, str] = {}
-        self._searches: set[Any] = set()
+        self._queries: dict[str, str] = {}
+        self._searches: set[str] = set()
         self._found: dict[str, Found] = {}
 
     def __repr__(self) -> str:
@@ -154,8 +154,8 @@ class HistoryReader:
         """Return the text of an assistant's part, or its items."""
         match kind_of(part):
             case "tool_use":
-                if part.get("name") == NAME:
-                    self._searches.add(part.get("id"))
+                if part.get("name") == NAME and isinstance(part.get("id"), str):
+                    self._searches.add(part["id"])
                 return [
                     call_item(
                         part.get("name"),
@@ -168,10 +168,10 @@ class HistoryReader:
             case "thinking":
                 return self._thoughts(part)
             case "server_tool_use" if part.get("name") == SEARCH:
-                self._queries[part.get("id")] = query_of(part)
+                self._queries[_id(part.get("id"))] = query_of(part)
                 return ""
             case "web_search_tool_result":
-                return search_text(self._queries.get(part.get("tool_use_id"), ""), part)
+                return search_text(self._queries.get(_id(part.get("tool_use_id")), ""), part)
             case kind if kind in CALLS:
                 return [server_call(part, where, self._reading)]
             case kind if is_result(kind):
@@ -197,16 +197,15 @@ class HistoryReader:
         ]
 
     def _result(self, part: Part, where: str) -> Item:
-        content = part.get("content")
-        if part.get("tool_use_id") in self._searches and isinstance(content, list):
-            self._note_found(str(part["tool_use_id"]), content, part.get("is_error") is True)
+        content, call_id = part.get("content"), _id(part.get("tool_use_id"))
+        if call_id in self._searches and isinstance(content, list):
+            self._note_found(call_id, content, part.get("is_error") is True)
         if isinstance(content, list):
             content = [
                 inner
                 for index, each in enumerate(content)
                 for inner in self._result_parts(each, f"{where}.content.{index}")
             ] or None
-        call_id = part.get("tool_use_id")
         item = result_item(content, call_id=call_id, where=where, reading=self._reading)
         if part.get("is_error") is True:
             item["output"] = _failed(item["output"])
@@ -262,6 +261,11 @@ class HistoryReader:
             return [found] if found else []
         nested = each_part(part["source"].get("content"), f"{where}.source.content")
         return [inner for each in nested for inner in self._parts(each, where)]
+
+
+def _id(value: Any) -> str:
+    """Return the id of a call; empty for a value that is none, which may be anything."""
+    return value if isinstance(value, str) else ""
 
 
 def _failed(output: str | list[Part]) -> str | list[Part]:
