@@ -13,11 +13,18 @@ from support.process_state import process_state
 from support.redis_clients import connect_patiently, patient
 from support.redis_server import RedisServer
 
+from codex_proapi.commons.native import NATIVE, SWITCHED_OFF
+
 # A busy machine is no fault of an example: only what is said counts, never how long it took.
 hypothesis.settings.register_profile(
     "context", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("context")
+
+
+if os.environ.get("NATIVE_CODE") == "off":  # whatever a start within this process sets
+    NATIVE._found, NATIVE._why_not = None, SWITCHED_OFF
+    NATIVE.switch(on=False)
 
 
 LONGEST = ("/journeys/test_storm.py", "/console/browser/", "/journeys/", "/local/", "/console/")

@@ -11,7 +11,6 @@ EXCEPTIONS: dict[str, str] = {
     "redis": "the client's parts serve each other; nobody asks for them one by one",
     "connections": "one way out for both services; its parts serve each other",
     "proxy": "the addresses and the handshake that `connections` has, and settings read",
-    "native": "the one place where compiled functions are found, whoever has one",
     "owner_terms": "pure: what an owner says, and what follows of it; its parts serve each other",
     "usage.sums": "the pure half of the counters, which both services use",
     "accounts.view": "the cache of the store, which alone knows what it reads and decrypts",

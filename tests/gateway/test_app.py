@@ -7,6 +7,7 @@ from cryptography.fernet import Fernet
 from support.asgi import Received, Sent, a_scope
 from support.gateways import stage
 
+from codex_proapi.commons.native import NATIVE
 from codex_proapi.gateway.app import build, own_version
 from codex_proapi.gateway.settings import GatewaySettings
 
@@ -41,6 +42,8 @@ async def test_it_tells_prometheus_of_its_process_too(redis_url: str) -> None:
 
         assert "process_resident_memory_bytes" in text
         assert "gateway_exchanges_in_flight 0.0" in text
+        native = "yes" if NATIVE.code else "no"
+        assert f'gateway_build_info{{native="{native}",version="{own_version()}"}} 1.0' in text
 
 
 async def test_draining_is_told_to_probes_and_prometheus(redis_url: str) -> None:

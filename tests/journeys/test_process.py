@@ -49,10 +49,12 @@ async def test_a_sigterm_says_no_at_readyz_and_lets_the_stream_finish(redis_url:
                 "API_KEY_POLICY": "open",
                 "PORT": str(port),
                 "DRAIN_SETTLE_SECONDS": "3",
+                "NATIVE_CODE": "off",
             }
         )
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             await until_ready(client)
+            assert 'native="no"' in (await client.get("/metrics")).text
             async with client.stream(
                 "POST", "/v1/chat/completions", json=a_chat("count to 20", stream=True)
             ) as answer:
@@ -68,6 +70,7 @@ async def test_a_sigterm_says_no_at_readyz_and_lets_the_stream_finish(redis_url:
         assert text_of(events_of(body)).endswith("20")
         assert events_of(body)[-1] == "[DONE]"
         assert b'"event":"exchange.settled"' in out
+        assert b'"why_not":"switched off"' in out
         [record] = await play.records()
         assert record.ending.value == "whole"
 

@@ -29,6 +29,7 @@ def test_nothing_real_is_reached(tmp_path: pathlib.Path) -> None:
         "CODEX_BASE_URL": "https://chatgpt.com",
         "ENCRYPTION_KEYS": "mine",
         "LOG_LEVEL": "debug",
+        "NATIVE_CODE": "off",
         "UPSTREAM_TRANSPORT": "websocket",
         "DRAIN_SECONDS": "6",
     }
@@ -38,6 +39,7 @@ def test_nothing_real_is_reached(tmp_path: pathlib.Path) -> None:
 
     assert made == {
         "LOG_LEVEL": "debug",
+        "NATIVE_CODE": "off",
         "UPSTREAM_TRANSPORT": "websocket",
         "DRAIN_SECONDS": "6",
         "CODEX_BASE_URL": "http://127.0.0.1:5/backend-api/codex",

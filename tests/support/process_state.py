@@ -8,6 +8,8 @@ import pathlib
 import time
 from typing import Any
 
+from codex_proapi.commons.native import NATIVE
+
 
 def process_state() -> dict[str, Any]:
     """Name → value of what belongs to the whole process and decides how later tests go."""
@@ -19,5 +21,6 @@ def process_state() -> dict[str, Any]:
         "the working directory": pathlib.Path.cwd(),
         "the locale": locale.setlocale(locale.LC_ALL),
         "the time zone": time.tzname,
+        "what compiled functions are used": NATIVE.code,
         "the garbage collector": (gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()),
     }

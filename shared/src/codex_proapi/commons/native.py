@@ -8,35 +8,54 @@ import importlib
 import importlib.metadata
 from types import ModuleType
 
+NOT_INSTALLED = "not installed"
+OTHER_VERSION = "of another version"
+NOT_LOADED = "cannot be loaded"
+SWITCHED_OFF = "switched off"
+
 
 class NativeCode:
-    """The compiled functions as this process may use them."""
+    """The compiled functions as this process may use them.
 
-    __slots__ = ("_found", "code")
+    Args:
+        found: the module `codex_proapi_native`; None where it cannot be used.
+        why_not: why it cannot be.
+    """
 
-    def __init__(self, found: ModuleType | None) -> None:
-        self._found = found
+    __slots__ = ("_found", "_why_not", "code", "why_not")
+
+    def __init__(self, found: ModuleType | None, why_not: str = "") -> None:
+        self._found, self._why_not = found, why_not
         self.code = found
-        """The module `codex_proapi_native`; None where it is missing or switched off."""
+        """The module `codex_proapi_native`; None where it cannot be used or is switched off."""
+        self.why_not = why_not
+        """Why `code` is None, in words; empty where it is not."""
 
     def __repr__(self) -> str:
-        return f"<NativeCode {'in use' if self.code else 'not in use'}>"
+        return f"<NativeCode {self.why_not or 'in use'}>"
 
     def switch(self, *, on: bool) -> None:
-        """Use the compiled functions, if they are there, or do not, from here on."""
+        """Let what is made from here on use the compiled functions, if they are there, or not."""
         self.code = self._found if on else None
+        self.why_not = self._why_not if on else SWITCHED_OFF
 
 
-def find() -> ModuleType | None:
-    """The installed extension; None where it is missing or belongs to another version than this."""
+def find() -> NativeCode:
+    """The compiled functions that are installed, switched on.
+
+    Those of another version than this are not used: it may expect what they do not have.
+    """
     try:
         version = importlib.metadata.version("codex-proapi-native")
-        if version != importlib.metadata.version("codex-proapi-commons"):
-            return None
-        return importlib.import_module("codex_proapi_native")
-    except ImportError:  # also what is installed but was built for another system
-        return None
+    except importlib.metadata.PackageNotFoundError:
+        return NativeCode(None, NOT_INSTALLED)
+    if version != importlib.metadata.version("codex-proapi-commons"):
+        return NativeCode(None, OTHER_VERSION)
+    try:
+        return NativeCode(importlib.import_module("codex_proapi_native"))
+    except ImportError:  # built for another system, or an older C library
+        return NativeCode(None, NOT_LOADED)
 
 
-NATIVE = NativeCode(find())
+NATIVE = find()
 """What this process uses."""

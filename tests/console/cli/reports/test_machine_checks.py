@@ -5,15 +5,18 @@ import http.server
 import pathlib
 import socket
 import threading
+import types
 from typing import Any
 
 import pytest
 from support.certificates import Authority
 
+from codex_proapi.commons.native import NOT_INSTALLED, OTHER_VERSION, NativeCode
 from codex_proapi.console.cli.reports.findings import Verdict
 from codex_proapi.console.cli.reports.machine_checks import (
     finding_of,
     machine_findings,
+    native_finding,
     upstream_findings,
 )
 from codex_proapi.console.connection.steps import RouteReport, RouteStep
@@ -42,6 +45,25 @@ def test_the_disk_is_that_of_the_folder_or_where_it_will_be(tmp_path: pathlib.Pa
     assert disk.check == "disk"
     assert str(tmp_path) in disk.found
     assert port.verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("environ", "native", "verdict", "words"),
+    [
+        ({}, NativeCode(types.ModuleType("x")), Verdict.OK, "in use"),
+        ({}, NativeCode(None, NOT_INSTALLED), Verdict.OK, "not installed: streams are interpreted"),
+        ({}, NativeCode(None, OTHER_VERSION), Verdict.WARN, "of another version"),
+        ({"NATIVE_CODE": "off"}, NativeCode(types.ModuleType("x")), Verdict.OK, "switched off"),
+    ],
+)
+def test_whether_compiled_functions_serve_is_told(
+    environ: dict[str, str], native: NativeCode, verdict: Verdict, words: str
+) -> None:
+    found = native_finding(environ, native)
+
+    assert (found.check, found.verdict) == ("native code", verdict)
+    assert words in found.found
+    assert bool(found.cure) == (verdict is Verdict.WARN)
 
 
 async def test_a_certificate_of_nobody_is_told(tmp_path: pathlib.Path) -> None:

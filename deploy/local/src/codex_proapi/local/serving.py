@@ -16,6 +16,7 @@ from codex_proapi.commons.http.server import (
     return_large_blocks,
 )
 from codex_proapi.commons.http.service import Output, process_output
+from codex_proapi.commons.native import NATIVE
 from codex_proapi.commons.runtime.line_writer import TextOutput
 from codex_proapi.console.app import Console
 from codex_proapi.console.app import build as build_console
@@ -72,6 +73,7 @@ async def serve_on(
 ) -> None:
     """Like `serve`, on sockets that listen already and within a running loop."""
     end_by_sigterm()
+    NATIVE.switch(on=start.gateway.native_code == "on")
     async with contextlib.AsyncExitStack() as stack:
         if start.redis is not None:
             await stack.enter_async_context(start.redis)

@@ -15,6 +15,7 @@ from codex_proapi.commons.cluster.live_settings import LiveSettings, LiveSetting
 from codex_proapi.commons.cluster.replicas import Replica, ReplicaStore
 from codex_proapi.commons.cluster.store_check import end_process
 from codex_proapi.commons.http.figures import FiguresAccess
+from codex_proapi.commons.native import NATIVE
 from codex_proapi.commons.prices.price_store import PriceStore
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.line_writer import TextOutput
@@ -82,7 +83,7 @@ class Gateway:
         self.clock = SharedClock(time.time)
         self.metrics = Metrics(process_registry())
         self.metrics.process.task_failures = self.tasks.failures
-        self.metrics.build.labels(own_version()).set(1)
+        self.metrics.build.labels(own_version(), "yes" if NATIVE.code else "no").set(1)
         self.in_flight = InFlight(most=settings.max_concurrent)
         self.stores = open_stores(
             settings, clock=self.clock, metrics=self.metrics, tasks=self.tasks
@@ -122,6 +123,7 @@ class Gateway:
         self._started = True
         self._settings_applier.apply(LiveSettings())
         settings = self._settings
+        log.info("native_code.looked_up", in_use=NATIVE.code is not None, why_not=NATIVE.why_not)
         if proxy := settings.proxy_rules.proxy_for_url(settings.codex_base_url):
             log.info("upstream.proxied", proxy=proxy.name)
         try:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 import uvloop
 
 from codex_proapi.commons.http.listening import CannotListen
+from codex_proapi.commons.native import NATIVE
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.line_writer import LineWriter, write_message
 from codex_proapi.commons.runtime.logging import configure as configure_logs
@@ -64,6 +65,7 @@ def run_service(
         found = from_environ(settings, with_settings_file(plain))
         for warning in warnings:
             sys.stderr.write(f"{warning}\n")
+        NATIVE.switch(on=found.native_code == "on")
         with process_output(found.log_level) as output:
             uvloop.run(serve(found, output))
     except SettingsError as error:

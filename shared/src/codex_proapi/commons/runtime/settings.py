@@ -59,6 +59,9 @@ REDIS_SCHEMES = (
 Threshold: TypeAlias = Literal["debug", "info", "warning", "error"]
 """The least level that is logged."""
 
+Switch: TypeAlias = Literal["on", "off"]
+"""Whether something is used."""
+
 _KINDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number"}
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -103,6 +106,8 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Least level that is logged."""
     metrics_token: Annotated[str, Secret] = ""
     """What `/metrics` asks for as a bearer token; empty is nothing."""
+    native_code: Switch = "on"
+    """Whether compiled functions serve where they are installed; `off` to tell whether a fault is theirs."""
 
     def __repr__(self) -> str:
         hidden = {name for name, hint in hints_of(type(self)).items() if is_secret(hint)}

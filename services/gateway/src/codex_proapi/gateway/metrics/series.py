@@ -270,7 +270,10 @@ class Series:
             "gateway_draining", "1 while this replica is shutting down.", registry=registry
         )
         self.build = Gauge(
-            "gateway_build_info", "1, with the version that runs.", ("version",), registry=registry
+            "gateway_build_info",
+            "1, with the version that runs, and whether compiled functions serve.",
+            ("version", "native"),
+            registry=registry,
         )
 
     def _begin(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 import msgspec
 import rich_click as click
 
+from codex_proapi.commons.native import NATIVE
 from codex_proapi.commons.runtime.errors import (
     CommonsError,
     SettingsError,
@@ -23,7 +24,11 @@ from codex_proapi.console.cli.reports.findings import (
     failure,
     fine,
 )
-from codex_proapi.console.cli.reports.machine_checks import machine_findings, upstream_findings
+from codex_proapi.console.cli.reports.machine_checks import (
+    machine_findings,
+    native_finding,
+    upstream_findings,
+)
 from codex_proapi.console.cli.reports.setting_checks import setting_findings
 from codex_proapi.console.cli.reports.store_checks import store_findings
 from codex_proapi.console.cli.reports.transports import compare_transports, show_comparison
@@ -94,6 +99,7 @@ async def _examine(environ: Mapping[str, str]) -> tuple[list[Finding], Bundle]:
         findings.append(finding)
         running = running or replicas
     findings += machine_findings(environ, embedded=not names_redis(environ), running=running)
+    findings.append(native_finding(environ, NATIVE))
     findings += [finding async for finding in upstream_findings(environ)]
     findings = each_once(findings)
     told.findings += findings

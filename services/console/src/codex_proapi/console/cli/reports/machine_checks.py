@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import AsyncIterator, Mapping
 
+from codex_proapi.commons.native import NOT_INSTALLED, NativeCode
 from codex_proapi.commons.runtime.errors import SettingsError
 from codex_proapi.commons.runtime.settings import from_environ
 from codex_proapi.console.cli.reports.findings import CORRECT, Finding, failure, fine, warning
@@ -38,6 +39,18 @@ def machine_findings(environ: Mapping[str, str], *, embedded: bool, running: boo
     """
     found = [_disk(environ)] if embedded else []
     return found if running else [*found, _port(environ)]
+
+
+def native_finding(environ: Mapping[str, str], native: NativeCode) -> Finding:
+    """Whether compiled functions serve here."""
+    if environ.get("NATIVE_CODE") == "off":
+        return fine("native code", "switched off by NATIVE_CODE: streams are interpreted")
+    if native.code is not None:
+        return fine("native code", "in use")
+    found = f"{native.why_not}: streams are interpreted, which costs more CPU"
+    if native.why_not == NOT_INSTALLED:
+        return fine("native code", found)
+    return warning("native code", found, "install codex-proapi-native of this version, or none")
 
 
 def _disk(environ: Mapping[str, str]) -> Finding:
