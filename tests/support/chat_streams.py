@@ -13,6 +13,7 @@ from codex_proapi.gateway.formats.codex.events import (
 from codex_proapi.gateway.formats.openai.chat_chunks import CallDelta, ChatChunk
 from codex_proapi.gateway.translation.chat.chunks_from_events import ChatStream
 from codex_proapi.gateway.translation.chat.options import ChatOptions
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 ROLE = ChatChunk(role="assistant", content="")
 
@@ -22,7 +23,7 @@ def events(*bodies: says.Body) -> list[UpstreamEvent]:
 
 
 def chunks(*bodies: says.Body, **options: Any) -> list[ChatChunk]:
-    return play(ChatStream(ChatOptions(**options)), *events(*bodies))
+    return play(ChatStream(ChatOptions(**options), report=ResponseReport()), *events(*bodies))
 
 
 def said(text: str) -> ChatChunk:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from support import upstream_says as says
+from support.playbook import given
 from support.strict_messages import StrictReader
 
 from codex_proapi.gateway.formats.anthropic.events import encode
@@ -14,6 +15,7 @@ from codex_proapi.gateway.translation.messages.answer.events_from_upstream impor
 from codex_proapi.gateway.translation.messages.answer.options import MessagesOptions
 from codex_proapi.gateway.translation.messages.answer.signature import sealed
 from codex_proapi.gateway.translation.messages.answer.tool_arguments import shape_of
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 WRITE = {"properties": {"path": {}, "content": {}}, "required": ["path", "content"]}
 BASH = {
@@ -27,9 +29,9 @@ SIGNATURE = sealed("acc_1", ["gAAAA"])
 def stream(**options: Any) -> MessagesStream:
     return MessagesStream(
         MessagesOptions(**{"thinking": True, "tool_shapes": SHAPES, **options}),
+        report=ResponseReport(account="acc_1"),
         message_id="msg_1",
         model="claude-x",
-        account=lambda: "acc_1",
     )
 
 
@@ -37,7 +39,7 @@ def fed(made: MessagesStream, *bodies: says.Body) -> list[Any]:
     return [
         event
         for body in bodies
-        for event in made.feed(decode_event(None, json.dumps(body).encode()))
+        for event in given(made, decode_event(None, json.dumps(body).encode()))
     ]
 
 

@@ -10,6 +10,8 @@ from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.formats.codex.events import UpstreamEvent
 from codex_proapi.gateway.formats.openai.chat_chunks import ChatChunk
 from codex_proapi.gateway.translation.chat.chunks_from_events import ChatStream
+from codex_proapi.gateway.translation.stream.answer_state import AnswerStream, Piece
+from codex_proapi.gateway.translation.stream.response_observer import observe
 from codex_proapi.gateway.translation.stream.stream_translator import StreamTranslator
 
 TRANSCRIPTS = pathlib.Path(__file__).parent.parent / "transcripts"
@@ -22,7 +24,13 @@ def transcript(name: str) -> bytes:
 
 def play(stream: ChatStream, *events: UpstreamEvent) -> list[ChatChunk]:
     """All chunks that these events cause."""
-    return [chunk for event in events for chunk in stream.feed(event)]
+    return [chunk for event in events for chunk in given(stream, event)]
+
+
+def given(stream: AnswerStream[Piece], event: UpstreamEvent) -> list[Piece]:
+    """What one event causes: it is noted in the answer's report first, as translators do it."""
+    observe(event, stream.report)
+    return stream.feed(event)
 
 
 def in_pieces(data: bytes, *cuts: int) -> Iterator[bytes]:

@@ -18,6 +18,7 @@ from codex_proapi.gateway.formats.openai.chat_chunks import ChatChunk
 from codex_proapi.gateway.translation.chat.chunks_from_events import ChatStream
 from codex_proapi.gateway.translation.chat.options import ChatOptions
 from codex_proapi.gateway.translation.stream.answer_state import AnswerState
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 
 def test_role_comes_once_and_first() -> None:
@@ -141,7 +142,7 @@ def test_an_answer_is_not_said_again_by_the_finished_response() -> None:
 
 
 def test_events_nobody_needs_change_nothing() -> None:
-    stream = ChatStream(ChatOptions())
+    stream = ChatStream(ChatOptions(), report=ResponseReport())
 
     assert play(stream, UnknownEvent("new.thing"), *events(says.rate_limits())) == []
     assert stream.state is AnswerState.WAITING
@@ -178,7 +179,7 @@ some_bodies = st.sampled_from(
 
 @given(st.lists(some_bodies, max_size=12))
 def test_whatever_comes_in_the_laws_of_a_chat_stream_hold(bodies: list[says.Body]) -> None:
-    stream = ChatStream(ChatOptions(include_usage=True))
+    stream = ChatStream(ChatOptions(include_usage=True), report=ResponseReport())
     out: list[ChatChunk] = []
     try:
         for event in events(*bodies):
@@ -204,7 +205,10 @@ FINAL = {**says.message('{"a":1}', id_="msg_2"), "phase": "final_answer"}
 
 def _texts(*bodies: says.Body, **options: Any) -> tuple[str, str]:
     """Content and reasoning of an answer."""
-    found = play(ChatStream(ChatOptions(**options)), *events(*bodies, says.completed()))
+    found = play(
+        ChatStream(ChatOptions(**options), report=ResponseReport()),
+        *events(*bodies, says.completed()),
+    )
     return (
         "".join(each.content or "" for each in found),
         "".join(each.reasoning or "" for each in found),

@@ -18,6 +18,7 @@ from codex_proapi.gateway.formats.openai.errors import error_fields
 from codex_proapi.gateway.translation.chat.chunks_from_events import ChatStream
 from codex_proapi.gateway.translation.chat.options import ChatOptions
 from codex_proapi.gateway.translation.stream.answer_state import AnswerState
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 TOKENS = Tokens(input=100, cached=80, cache_write=8, output=20, reasoning=5)
 
@@ -96,7 +97,7 @@ def test_usage_has_its_own_chunk_only_if_asked_for() -> None:
     ],
 )
 def test_an_answer_without_a_word_or_a_call_is_an_error(bodies: tuple[says.Body, ...]) -> None:
-    stream = ChatStream(ChatOptions())
+    stream = ChatStream(ChatOptions(), report=ResponseReport())
     play(stream, *events(*bodies))
 
     with pytest.raises(EmptyAnswer):
@@ -112,7 +113,7 @@ def test_an_answer_without_a_word_or_a_call_is_an_error(bodies: tuple[says.Body,
     ],
 )
 def test_a_failure_is_raised_with_upstreams_code_and_words(failure: says.Body) -> None:
-    stream = ChatStream(ChatOptions())
+    stream = ChatStream(ChatOptions(), report=ResponseReport())
     play(stream, *events(says.text("Hel")))
 
     with pytest.raises(UpstreamRefused, match="Broke") as caught:
@@ -130,7 +131,7 @@ def test_nothing_comes_after_the_end() -> None:
 
 def test_bytes_that_end_early_are_truncated() -> None:
     for bodies in ((), (says.text("Hel"),)):
-        stream = ChatStream(ChatOptions())
+        stream = ChatStream(ChatOptions(), report=ResponseReport())
         play(stream, *events(*bodies))
 
         with pytest.raises(Truncated):
@@ -139,7 +140,7 @@ def test_bytes_that_end_early_are_truncated() -> None:
 
 
 def test_bytes_that_end_after_the_end_are_whole() -> None:
-    stream = ChatStream(ChatOptions())
+    stream = ChatStream(ChatOptions(), report=ResponseReport())
     play(stream, *events(says.text("Hi"), says.completed()))
 
     stream.finish()
@@ -184,7 +185,7 @@ def test_a_stop_string_in_the_finished_response_cuts_too() -> None:
 
 @pytest.mark.parametrize("end", [says.completed(), says.incomplete(), says.failed(), None])
 def test_after_a_stop_string_no_end_of_upstream_matters(end: says.Body | None) -> None:
-    stream = ChatStream(ChatOptions(stop=("END",)))
+    stream = ChatStream(ChatOptions(stop=("END",)), report=ResponseReport())
     play(stream, *events(says.text("x END")))
     assert stream.state.value == "cut"
 
@@ -203,7 +204,7 @@ def test_tokens_are_those_of_the_end() -> None:
 
 
 def test_a_terminal_event_of_any_shape_is_an_end() -> None:
-    stream = ChatStream(ChatOptions())
+    stream = ChatStream(ChatOptions(), report=ResponseReport())
 
     assert play(
         stream, ResponseCreated(), TextDelta("Hi"), ResponseCompleted(msgspec.Raw(b"5"))

@@ -133,7 +133,8 @@ def test_deltas_that_come_with_the_events_before_them_are_taken_together(kind: s
     opening = answers.encoded([says.created(), says.added(says.message())])
     out = translator.feed(opening + b"".join(a_delta(f"{n}", n) for n in range(2, 202)))
 
-    assert taken in ([200], [200, 199])  # the first one alone, if it is unlike the others
+    # The first one alone, as it is often unlike the others; a part that is begun here moves numbers.
+    assert taken in ([199], [199, 198])
     assert b"199" in out
     assert translator.report.events == 202
 

@@ -13,10 +13,10 @@ from codex_proapi.commons.usage.token_counts import Tokens
 from codex_proapi.gateway.translation.stream import response_facts
 from codex_proapi.gateway.translation.stream.response_facts import (
     NAME_LIMIT,
+    RESPONSE_FIELDS,
     ResponseFacts,
     facts_of,
 )
-from codex_proapi.gateway.translation.stream.unknown_fields import RESPONSE_FIELDS
 
 _VALUES: st.SearchStrategy[Any] = st.sampled_from(
     ["x", "y" * (NAME_LIMIT + 1), "\ud83d", 1, None, True, [], {}, {"reason": "r"}, says.USAGE]

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from codex_proapi.gateway.formats.codex.events import ResponseCompleted, decode_event
+from codex_proapi.gateway.translation.stream.response_facts import unknown_fields
 from codex_proapi.gateway.translation.stream.response_observer import observe
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
-from codex_proapi.gateway.translation.stream.unknown_fields import unknown_fields
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ class ChatAggregator(AnswerTranslator[ChatChunk]):
         """Arguments as for `ChatTranslator`."""
         super().__init__()
         asked = msgspec.structs.replace(options, include_usage=True)
-        self._stream = ChatStream(asked, fallback_id=completion_id)
+        self._stream = ChatStream(asked, report=self.report, fallback_id=completion_id)
         self._folded = Folded()
         self._completion_id = completion_id
         self._created = created

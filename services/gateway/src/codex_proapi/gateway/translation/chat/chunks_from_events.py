@@ -47,8 +47,7 @@ from codex_proapi.gateway.translation.stream.answer_state import (
     part_position,
     summary_position,
 )
-from codex_proapi.gateway.translation.stream.response_facts import incomplete_reason
-from codex_proapi.gateway.translation.stream.token_usage import tokens_of
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 FINISH_REASONS: Final = {"content_filter": "content_filter"}
 """Upstream's `incomplete_details.reason` to the finish reason; `length` for others."""
@@ -59,9 +58,11 @@ class ChatStream(AnswerStream[ChatChunk]):
 
     __slots__ = ("_fallback_id", "_options", "calls", "text")
 
-    def __init__(self, options: ChatOptions, *, fallback_id: str = "") -> None:
+    def __init__(
+        self, options: ChatOptions, *, report: ResponseReport, fallback_id: str = ""
+    ) -> None:
         """Create the state of an answer; ids of calls without one are derived from `fallback_id`."""
-        super().__init__()
+        super().__init__(report)
         self.text = ChatText(
             stop=options.stop,
             refusal_as_refusal=options.refusal_as_refusal,
@@ -124,7 +125,7 @@ class ChatStream(AnswerStream[ChatChunk]):
         return []
 
     def _item_done(self, event: ItemDone) -> list[ChatChunk]:
-        self._items_done = True
+        self.items_done = True
         return self._cut(self._whole_item(event.item, event.output_index))
 
     _takes: ClassVar[Mapping[type[UpstreamEvent], Callable[[Any, Any], list[ChatChunk]]]] = {
@@ -186,12 +187,12 @@ class ChatStream(AnswerStream[ChatChunk]):
     ) -> list[ChatChunk]:
         usage: list[ChatChunk] = []
         if self._options.include_usage:
-            usage.append(ChatChunk(usage=tokens_of(event.response) or Tokens()))
+            usage.append(ChatChunk(usage=self.report.tokens or Tokens()))
         if cut:
             return usage
         complete = isinstance(event, ResponseCompleted)
         chunks: list[ChatChunk] = []
-        if not self._items_done:
+        if not self.items_done:
             for index, raw in enumerate(self._missing_items(event.response)):
                 chunks += self._whole_item(raw, index)
         chunks += self.text.close()
@@ -202,7 +203,7 @@ class ChatStream(AnswerStream[ChatChunk]):
             raise self._empty()
         reason = "stop"
         if not complete and not self.text.stopped:
-            reason = FINISH_REASONS.get(incomplete_reason(event.response), "length")
+            reason = FINISH_REASONS.get(self.report.code, "length")
         if self.text.citations:
             chunks += self._cited()
         return [*chunks, ChatChunk(finish_reason=self._reason(reason)), *usage]

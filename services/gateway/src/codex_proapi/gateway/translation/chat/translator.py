@@ -17,7 +17,6 @@ from codex_proapi.gateway.translation.stream.answer_state import AnswerState
 from codex_proapi.gateway.translation.stream.answer_translator import (
     ARGUMENTS_LINES,
     REASONING_LINES,
-    SILENT_HANDLERS,
     TEXT_LINES,
     AnswerTranslator,
     arguments_string,
@@ -25,6 +24,7 @@ from codex_proapi.gateway.translation.stream.answer_translator import (
     between,
 )
 from codex_proapi.gateway.translation.stream.event_translator import FastHandler, ManyHandler
+from codex_proapi.gateway.translation.stream.plain_events import SILENT_BEGINNINGS
 
 if TYPE_CHECKING:
     from codex_proapi.gateway.translation.chat.tool_calls import Call
@@ -34,6 +34,7 @@ class ChatTranslator(AnswerTranslator[ChatChunk]):
     """Translates one streamed answer for a chat client."""
 
     _stream: ChatStream
+    _silent = SILENT_BEGINNINGS
     _terminator = DONE
 
     def __init__(
@@ -48,7 +49,7 @@ class ChatTranslator(AnswerTranslator[ChatChunk]):
             model: The requested model, repeated in every chunk.
         """
         super().__init__()
-        self._stream = ChatStream(options, fallback_id=completion_id)
+        self._stream = ChatStream(options, report=self.report, fallback_id=completion_id)
         self._encoder = ChunkEncoder(completion_id=completion_id, created=created, model=model)
         self._call: Call | None = None
         self._call_around = (b"", b"")
@@ -65,7 +66,7 @@ class ChatTranslator(AnswerTranslator[ChatChunk]):
         TEXT_LINES: AnswerTranslator.copy_text,
         REASONING_LINES: AnswerTranslator.copy_reasoning,
         ARGUMENTS_LINES: _arguments,
-        **SILENT_HANDLERS,
+        **AnswerTranslator.usual_events,
     }
 
     def _many_arguments(self, _: bytes, payloads: list[bytes]) -> bytes | None:

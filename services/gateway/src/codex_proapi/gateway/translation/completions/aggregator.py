@@ -22,7 +22,7 @@ class CompletionAggregator(AnswerTranslator[ChatChunk]):
         """Take the same as `CompletionTranslator`."""
         super().__init__()
         asked = msgspec.structs.replace(options.of_chat(), include_usage=True)
-        self._stream = ChatStream(asked, fallback_id=completion_id)
+        self._stream = ChatStream(asked, report=self.report, fallback_id=completion_id)
         self._tokens = Tokens()
         self._text = [options.echo]
         self._finish_reason = ""

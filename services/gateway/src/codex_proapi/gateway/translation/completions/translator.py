@@ -12,17 +12,18 @@ from codex_proapi.gateway.translation.chat.chunks_from_events import ChatStream
 from codex_proapi.gateway.translation.completions.options import CompletionOptions
 from codex_proapi.gateway.translation.stream.answer_state import AnswerState
 from codex_proapi.gateway.translation.stream.answer_translator import (
-    SILENT_HANDLERS,
     TEXT_LINES,
     AnswerTranslator,
 )
 from codex_proapi.gateway.translation.stream.event_translator import FastHandler, ManyHandler
+from codex_proapi.gateway.translation.stream.plain_events import SILENT_BEGINNINGS
 
 
 class CompletionTranslator(AnswerTranslator[ChatChunk]):
     """One streamed answer on its way to a completions client."""
 
     _stream: ChatStream
+    _silent = SILENT_BEGINNINGS
     _terminator = DONE
 
     def __init__(
@@ -30,14 +31,14 @@ class CompletionTranslator(AnswerTranslator[ChatChunk]):
     ) -> None:
         """Take the id and time of the completion, and the model to echo: the one asked for."""
         super().__init__()
-        self._stream = ChatStream(options.of_chat(), fallback_id=completion_id)
+        self._stream = ChatStream(options.of_chat(), report=self.report, fallback_id=completion_id)
         self._echo = options.echo
         self._encoder = CompletionEncoder(completion_id=completion_id, created=created, model=model)
         self._text_around = self._encoder.around_text
 
     _fast: ClassVar[Mapping[bytes, FastHandler]] = {
         TEXT_LINES: AnswerTranslator.copy_text,
-        **SILENT_HANDLERS,
+        **AnswerTranslator.usual_events,
     }
     _many: ClassVar[Mapping[bytes, ManyHandler]] = {TEXT_LINES: AnswerTranslator.copy_texts}
 

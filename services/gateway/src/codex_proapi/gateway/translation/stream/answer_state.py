@@ -41,6 +41,7 @@ from codex_proapi.gateway.formats.codex.events import (
 from codex_proapi.gateway.formats.codex.public_errors import public_error
 from codex_proapi.gateway.formats.codex.refusals import refusal_of_event
 from codex_proapi.gateway.translation.stream.delta_tracker import Position
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 Piece = TypeVar("Piece")
 
@@ -104,15 +105,18 @@ class AnswerStream(Generic[Piece]):
     stop sequence, `_rest`.
     """
 
-    __slots__ = ("_items_done", "state")
+    __slots__ = ("items_done", "report", "state")
 
     _takes: ClassVar[Mapping[type[UpstreamEvent], Callable[[Any, Any], list[Any]]]]
     """What gives the pieces for an event with content, by its type; for others there are none. It
     applies `StopMet` at a stop sequence."""
 
-    def __init__(self) -> None:
+    def __init__(self, report: ResponseReport) -> None:
+        """Take the answer's report: an event is noted in it before it is given to `feed`."""
         self.state = AnswerState.WAITING
-        self._items_done = False
+        self.items_done = False
+        """Whether an event has brought a finished item; only else those of the response count."""
+        self.report = report
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.state.value}>"

@@ -1,16 +1,23 @@
 """Base translator of answers that are an `AnswerStream`, and the fast paths they share.
 
 Deltas, which are nearly all of a stream, take a fast path: their JSON string is copied between bytes
-that were encoded once. It is taken only if the `AnswerStream` would return the same piece.
+that were encoded once. It is taken only if the `AnswerStream` would return the same piece. So do the
+events that nearly every answer begins and ends with, where it is known what the `AnswerStream` would
+do: most of them say nothing that the deltas have not said.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final, Generic
 
 import msgspec
 from msgspec import Meta, Raw
 
 from codex_proapi.commons.usage.exchange_record import Ending
-from codex_proapi.gateway.formats.codex.events import decode_block
+from codex_proapi.gateway.formats.codex.events import (
+    ResponseCompleted,
+    ResponseCreated,
+    decode_block,
+)
 from codex_proapi.gateway.translation.stream.answer_state import (
     AnswerState,
     AnswerStream,
@@ -21,6 +28,19 @@ from codex_proapi.gateway.translation.stream.event_translator import (
     FastHandler,
     first_lines,
 )
+from codex_proapi.gateway.translation.stream.message_boundaries import COMMENTARY
+from codex_proapi.gateway.translation.stream.plain_events import (
+    COMPLETED_LINES,
+    CREATED_LINES,
+    ITEM_ADDED_LINES,
+    ITEM_DONE_LINES,
+    TEXT_DONE_LINES,
+    read_completed,
+    read_created,
+    read_message_added,
+    read_message_done,
+    read_text_done,
+)
 from codex_proapi.gateway.translation.stream.response_observer import OBSERVERS
 
 TEXT_LINES: Final = first_lines("response.output_text.delta")
@@ -29,14 +49,13 @@ ARGUMENTS_LINES: Final = first_lines("response.function_call_arguments.delta")
 _TEXT_AT: Final = len(TEXT_LINES)
 _REASONING_AT: Final = len(REASONING_LINES)
 _ARGUMENTS_AT: Final = len(ARGUMENTS_LINES)
-_SILENT_EVENTS: Final = (
-    "response.in_progress",
-    "response.content_part.added",
-    "response.content_part.done",
-)
-_SILENT_BEGINNINGS: Final = tuple(
-    first_lines(name) + f'{{"type":"{name}",'.encode() for name in _SILENT_EVENTS
-)
+_CREATED_AT: Final = len(CREATED_LINES)
+_COMPLETED_AT: Final = len(COMPLETED_LINES)
+_ITEM_ADDED_AT: Final = len(ITEM_ADDED_LINES)
+_ITEM_DONE_AT: Final = len(ITEM_DONE_LINES)
+_TEXT_DONE_AT: Final = len(TEXT_DONE_LINES)
+_CREATED: Final = ResponseCreated()
+_COMPLETED: Final = ResponseCompleted()
 _QUOTE: Final = ord('"')
 _EMPTY: Final = b'""'
 IndexPair = tuple[int | None, int | None]
@@ -103,17 +122,6 @@ def arguments_string(block: bytes, item_id: str | None) -> bytes | None:
     if delta == _EMPTY:
         return b""
     return delta if delta[0] == _QUOTE else None
-
-
-def _silent(_: object, block: bytes) -> bytes | None:
-    """Skip an event by its name, if its payload has the same type."""
-    return b"" if block.startswith(_SILENT_BEGINNINGS) else None
-
-
-SILENT_HANDLERS: Final[dict[bytes, FastHandler]] = {
-    first_lines(name): _silent for name in _SILENT_EVENTS
-}
-"""Handlers of the events that mean nothing to a client; they are not decoded."""
 
 
 class AnswerTranslator(EventTranslator, Generic[Piece]):
@@ -192,6 +200,73 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
         if positions != {self._reasoning_position}:
             return None
         return between(self._reasoning_around, [event.delta for event in events])
+
+    def begin(self, block: bytes) -> bytes | None:
+        """The fast path of a `response.created` at the beginning."""
+        if self._stream.state is not AnswerState.WAITING:
+            return None
+        try:
+            response = read_created(block[_CREATED_AT:]).response
+        except ValueError:
+            return None
+        self.report.response_id, self.report.answered_model = response.id, response.model
+        return self._write(self._stream.feed(_CREATED))
+
+    def skip_message_added(self, block: bytes) -> bytes | None:
+        """Skip the beginning of a message: it says only whether it is commentary."""
+        try:
+            item = read_message_added(block[_ITEM_ADDED_AT:]).item
+        except ValueError:
+            return None
+        plain = self._stream.state is AnswerState.OPEN and item.phase != COMMENTARY
+        return b"" if plain else None
+
+    def skip_text_done(self, block: bytes) -> bytes | None:
+        """Skip a part's whole text, where its deltas could be copied."""
+        try:
+            event = read_text_done(block[_TEXT_DONE_AT:])
+        except ValueError:
+            return None
+        told = (event.output_index, event.content_index) == self._text_position
+        return b"" if told else None
+
+    def skip_message_done(self, block: bytes) -> bytes | None:
+        """Skip a message of one such part."""
+        if self._text_position is None:
+            return None
+        try:
+            event = read_message_done(block[_ITEM_DONE_AT:])
+        except ValueError:
+            return None
+        if (event.output_index, 0) != self._text_position or event.item.phase == COMMENTARY:
+            return None
+        self._stream.items_done = True
+        return b""
+
+    def complete(self, block: bytes) -> bytes | None:
+        """The fast path of a `response.completed` of which everything but the usage is known."""
+        stream, report = self._stream, self.report
+        if stream.state is not AnswerState.OPEN or not stream.items_done:
+            return None
+        try:
+            response = read_completed(block[_COMPLETED_AT:]).response
+        except ValueError:
+            return None
+        usage = response.usage
+        report.response_id = response.id or report.response_id
+        report.answered_model = response.model or report.answered_model
+        report.tokens = None if usage is None else usage.tokens()
+        report.ending = Ending.WHOLE
+        return self._write(stream.feed(_COMPLETED)) + self._end(cut=False)
+
+    usual_events: ClassVar[Mapping[bytes, FastHandler]] = {
+        CREATED_LINES: begin,
+        ITEM_ADDED_LINES: skip_message_added,
+        TEXT_DONE_LINES: skip_text_done,
+        ITEM_DONE_LINES: skip_message_done,
+        COMPLETED_LINES: complete,
+    }
+    """The handlers of the events around the deltas of a message, for the `_fast` of a subclass."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._stream.state.value}>"

@@ -3,10 +3,11 @@
 A dialect implements, as methods of a subclass:
 
 * `_fast`: for events that are nearly all of a stream, a method for the undecoded block by the
-  lines it begins with; the method returns the client's bytes, or None to decode the event, and does
-  not mind whether the blank line is still behind the block;
+  lines it begins with; the method returns the client's bytes, or None to decode the event; it gets
+  no block with a second line of data, and does not mind whether the blank line is still behind it;
 * `_many`: the same for bytes that are nothing but such events, of one kind and with one line of data
   each; the method gets the bytes, and the payloads in them;
+* `_silent`: the beginnings of blocks that are skipped;
 * `_slow(block)`: the client's bytes for any other block, which it decodes and notes in the report;
 * `_close()`: the last bytes when upstream closes without a terminal event, or raises `Truncated`;
 * `_error(error)`: the bytes that end a stream with an error.
@@ -55,6 +56,7 @@ class EventTranslator:
     keep_alive = KEEP_ALIVE
     _fast: ClassVar[Mapping[bytes, FastHandler]] = {}
     _many: ClassVar[Mapping[bytes, ManyHandler]] = {}
+    _silent: ClassVar[tuple[bytes, ...]] = ()
 
     def __init__(self) -> None:
         self.report = ResponseReport()
@@ -114,36 +116,37 @@ class EventTranslator:
 
     def _feed_blocks(self, whole: bytes) -> bytes:
         """Split what is whole into blocks, and translate each; those of one kind together."""
-        splitter, out = self._splitter, self._unsent
+        splitter, out, report = self._splitter, self._unsent, self.report
         blocks = splitter.split(whole)
         if not whole.isascii():
             blocks = list(map(sound_utf8, blocks))
-        at = 0
+        at, slow = 0, type(self)._slow  # noqa: SLF001
         while at < len(blocks):
-            if not blocks[at].startswith(self._lines):
-                self._learn(blocks[at])
-            passed = None
-            if self._tries and at + 1 < len(blocks) and blocks[at + 1].startswith(self._lines):
+            block, passed, end = blocks[at], None, at + 1
+            if block.startswith(self._silent):
+                report.events += 1
+                at = end
+                continue
+            if not block.startswith(self._lines):
+                # The first of a kind is taken alone: that of an item's deltas is unlike the others.
+                self._lines = lines = block[: block.find(b"\n") + 1 + len(DATA)]
+                self._handler = self._fast.get(lines, slow)
+                self._tries = RUN_TRIES if lines in self._many else 0
+            elif self._tries and end < len(blocks) and blocks[end].startswith(self._lines):
                 passed, end = self._pass_run(blocks, at)
             if passed is None:
-                self.report.events += 1
-                passed, end = self._handler(self, blocks[at]), at + 1
+                report.events += 1
+                one_line = block.find(b"\n", len(self._lines)) < 0
+                passed, end = self._handler(self, block) if one_line else None, at + 1
                 if passed is None:
-                    passed = self._slow(blocks[at])
-            at = end
-            if passed:
-                out.append(passed)
+                    passed = self._slow(block)
+            out.append(passed)
             if self.done:
                 return self._send()
+            at = end
         if splitter.overlong:
             splitter.check()
-        return self._send() if out else b""
-
-    def _learn(self, block: bytes) -> None:
-        """Look up what handles a kind of block; events of one kind follow each other."""
-        lines = block[: block.find(b"\n") + 1 + len(DATA)]
-        self._lines, self._handler = lines, self._fast.get(lines, type(self)._slow)  # noqa: SLF001
-        self._tries = RUN_TRIES if lines in self._many else 0
+        return self._send()
 
     def _pass_run(self, blocks: list[bytes], begin: int) -> tuple[bytes | None, int]:
         """The client's bytes for the blocks of one kind from `begin` on, and where they end.

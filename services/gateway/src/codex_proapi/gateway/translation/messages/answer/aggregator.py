@@ -80,9 +80,8 @@ class MessagesAggregator(AnswerTranslator[StreamEvent]):
     def __init__(self, options: MessagesOptions, *, message_id: str, model: str) -> None:
         """Arguments as for `MessagesTranslator`."""
         super().__init__()
-        report = self.report
         self._stream = MessagesStream(
-            options, message_id=message_id, model=model, account=lambda: report.account
+            options, report=self.report, message_id=message_id, model=model
         )
         self._folded = Folded()
 

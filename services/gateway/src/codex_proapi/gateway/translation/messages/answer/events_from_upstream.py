@@ -65,8 +65,7 @@ from codex_proapi.gateway.translation.stream.answer_state import (
     part_position,
     summary_position,
 )
-from codex_proapi.gateway.translation.stream.response_facts import incomplete_reason
-from codex_proapi.gateway.translation.stream.token_usage import tokens_of
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 SHORT_REASONS: Final = {"content_filter": REFUSAL, "max_output_tokens": MAX_TOKENS}
 """Upstream's `incomplete_details.reason` to the stop reason."""
@@ -77,7 +76,6 @@ class MessagesStream(AnswerStream[StreamEvent]):
     """Translates the events of one answer for a client of the Messages API."""
 
     __slots__ = (
-        "_account",
         "_options",
         "_start",
         "calls",
@@ -88,17 +86,17 @@ class MessagesStream(AnswerStream[StreamEvent]):
     )
 
     def __init__(
-        self, options: MessagesOptions, *, message_id: str, model: str, account: Callable[[], str]
+        self, options: MessagesOptions, *, report: ResponseReport, message_id: str, model: str
     ) -> None:
         """Create the state of an answer.
 
         Args:
             options: How the client wants its answer.
+            report: The answer's report; names the account that answers, for signatures.
             message_id: Id of the message.
             model: The requested model, repeated in the answer.
-            account: Returns the id of the account that answers; called for each signature.
         """
-        super().__init__()
+        super().__init__(report)
         self.queue = BlockQueue()
         self.text = Text(self.queue, stop=options.stop, structured=options.structured)
         self.reasoning: Reasoning | None = None
@@ -106,7 +104,6 @@ class MessagesStream(AnswerStream[StreamEvent]):
         self.calls: ToolCalls | None = None
         self.searches: WebSearches | None = None
         self._options = options
-        self._account = account
         self._start = MessageStart(
             message_id=message_id, model=model, input_tokens=options.input_tokens
         )
@@ -163,7 +160,7 @@ class MessagesStream(AnswerStream[StreamEvent]):
         return self._written()
 
     def _item_done(self, event: ItemDone) -> list[StreamEvent]:
-        self._items_done = True
+        self.items_done = True
         self._item(event.item, event.output_index)
         return self._written()
 
@@ -200,7 +197,7 @@ class MessagesStream(AnswerStream[StreamEvent]):
                 self.queue,
                 visible=self._options.thinking,
                 summaries=self._options.summaries,
-                account=self._account,
+                report=self.report,
             )
         return self.reasoning
 
@@ -241,11 +238,11 @@ class MessagesStream(AnswerStream[StreamEvent]):
     def _ending(
         self, event: ResponseCompleted | ResponseIncomplete, *, cut: bool
     ) -> list[StreamEvent]:
-        tokens = tokens_of(event.response)
+        tokens = self.report.tokens
         if cut:
             return self._last_events(tokens, "")
         complete = isinstance(event, ResponseCompleted)
-        if not self._items_done:
+        if not self.items_done:
             for index, raw in enumerate(self._missing_items(event.response)):
                 self._item(raw, index)
         text, calls, searches = self.text, self.calls, self.searches
@@ -261,7 +258,7 @@ class MessagesStream(AnswerStream[StreamEvent]):
         spoke = text.said or text.refused or searches is not None
         if complete and not spoke and not (calls is not None and calls.any_whole):
             raise self._empty()
-        short = "" if complete else incomplete_reason(event.response) or "cut"
+        short = "" if complete else self.report.code or "cut"
         return self._last_events(tokens, short)
 
     def _rest(self) -> list[StreamEvent]:

@@ -5,7 +5,6 @@ content of every finished item: the content in `output_item.added` is a snapshot
 if `output_item.done` has none.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -21,6 +20,7 @@ from codex_proapi.gateway.formats.codex.items import ReasoningItem
 from codex_proapi.gateway.translation.messages.answer.blocks import Block, BlockQueue
 from codex_proapi.gateway.translation.messages.answer.signature import sealed
 from codex_proapi.gateway.translation.stream.delta_tracker import DeltaTracker, Position
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 BETWEEN_PARTS: Final = "\n\n"
 """Separates the parts of a reasoning summary."""
@@ -40,12 +40,12 @@ class Reasoning:
     """The thinking blocks of one answer."""
 
     __slots__ = (
-        *("_account", "_contents", "_kind", "_part", "_parts", "_queue", "_snapshots"),
+        *("_contents", "_kind", "_part", "_parts", "_queue", "_report", "_snapshots"),
         *("_summaries", "_visible", "block", "position"),
     )
 
     def __init__(
-        self, queue: BlockQueue, *, visible: bool, summaries: bool, account: Callable[[], str]
+        self, queue: BlockQueue, *, visible: bool, summaries: bool, report: ResponseReport
     ) -> None:
         """Create the state of an answer.
 
@@ -53,14 +53,14 @@ class Reasoning:
             queue: The blocks of the answer.
             visible: Whether thinking blocks are written at all.
             summaries: Whether they have text.
-            account: Returns the id of the account that answers; called for each signature.
+            report: Names the account that answers, for signatures.
         """
         self.position: tuple[int | None, int | None] | None = None
         """Output and summary index whose next delta can take the fast path; None for none."""
         self._queue = queue
         self._visible = visible
         self._summaries = summaries
-        self._account = account
+        self._report = report
         self._parts = DeltaTracker()
         self._kind: str | None = None
         self._part: tuple[str | int | None, int | None] | None = None
@@ -127,7 +127,7 @@ class Reasoning:
         block, self.block = self.block, None
         if block is None:
             return
-        if signature := sealed(self._account(), self._contents):
+        if signature := sealed(self._report.account, self._contents):
             block.waiting.append(signature_delta(signature))
         block.ready = block.ended = True
         self._contents = []

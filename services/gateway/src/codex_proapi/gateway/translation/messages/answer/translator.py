@@ -27,7 +27,6 @@ from codex_proapi.gateway.translation.messages.answer.options import MessagesOpt
 from codex_proapi.gateway.translation.stream.answer_translator import (
     ARGUMENTS_LINES,
     REASONING_LINES,
-    SILENT_HANDLERS,
     TEXT_LINES,
     AnswerTranslator,
     arguments_string,
@@ -35,6 +34,7 @@ from codex_proapi.gateway.translation.stream.answer_translator import (
     between,
 )
 from codex_proapi.gateway.translation.stream.event_translator import FastHandler, ManyHandler
+from codex_proapi.gateway.translation.stream.plain_events import SILENT_BEGINNINGS
 
 if TYPE_CHECKING:
     from codex_proapi.gateway.translation.messages.answer.tool_calls import Call
@@ -47,6 +47,7 @@ class MessagesTranslator(AnswerTranslator[StreamEvent]):
 
     keep_alive = PING
     _stream: MessagesStream
+    _silent = SILENT_BEGINNINGS
 
     def __init__(
         self, options: MessagesOptions, *, message_id: str, model: str, request_id: str = ""
@@ -60,9 +61,8 @@ class MessagesTranslator(AnswerTranslator[StreamEvent]):
             request_id: Repeated in an error event.
         """
         super().__init__()
-        report = self.report
         self._stream = MessagesStream(
-            options, message_id=message_id, model=model, account=lambda: report.account
+            options, report=self.report, message_id=message_id, model=model
         )
         self._request_id = request_id
         self._block: Block | None = None
@@ -88,7 +88,7 @@ class MessagesTranslator(AnswerTranslator[StreamEvent]):
         TEXT_LINES: AnswerTranslator.copy_text,
         REASONING_LINES: AnswerTranslator.copy_reasoning,
         ARGUMENTS_LINES: _arguments,
-        **SILENT_HANDLERS,
+        **AnswerTranslator.usual_events,
     }
 
     def _many_arguments(self, _: bytes, payloads: list[bytes]) -> bytes | None:
