@@ -6,7 +6,8 @@ import msgspec
 
 from codex_proapi.commons.accounts.model import Account, Credential
 from codex_proapi.commons.codex.identity import Identity
-from codex_proapi.gateway.formats.codex.requests import UpstreamRequest, upstream_headers
+from codex_proapi.gateway.formats.codex.login_headers import LoginHeaders
+from codex_proapi.gateway.formats.codex.requests import UpstreamRequest, request_headers
 from codex_proapi.simulator.state.accounts import SimulatedAccount
 from codex_proapi.simulator.state.leniency import Leniency
 from codex_proapi.simulator.validation.items import _ITEM_KEYS
@@ -24,7 +25,8 @@ def broken_rule(request: UpstreamRequest) -> str | None:
     Items of types we do not know ourselves are passed over: knowing them is the backend's business.
     """
     body: dict[str, Any] = msgspec.json.decode(request.encode())
-    headers = upstream_headers(Identity(), ACCOUNT, credential=CREDENTIAL, request=request)
+    login = LoginHeaders(Identity()).of(ACCOUNT, CREDENTIAL)
+    headers = {**login.fields, **request_headers(request)}
     known = [item for item in body["input"] if item["type"] in _ITEM_KEYS]
     try:
         check_request(

@@ -106,8 +106,8 @@ async def test_an_unreachable_backend_is_asked_of_no_other_account_and_said_of_t
     errors = [await scene.refused(), await scene.refused()]
 
     assert [error.code for error in errors] == ["upstream_unreachable"] * 2
-    assert {prepared.headers["authorization"] for prepared in scene.upstream.asked[:2]} == {
-        scene.upstream.asked[0].headers["authorization"]
+    assert {each.all_headers["authorization"] for each in scene.upstream.asked[:2]} == {
+        scene.upstream.asked[0].all_headers["authorization"]
     }
     assert scene.reachability.lost
 

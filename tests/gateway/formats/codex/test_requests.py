@@ -9,12 +9,13 @@ from support.account_kinds import BADGE, with_badges
 from codex_proapi.commons.accounts.model import Account, Credential
 from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.gateway.errors import BadRequest
+from codex_proapi.gateway.formats.codex.login_headers import LoginHeaders
 from codex_proapi.gateway.formats.codex.requests import (
     HEADER_LIMIT,
     Shape,
     Tool,
     UpstreamRequest,
-    upstream_headers,
+    request_headers,
 )
 from codex_proapi.gateway.formats.json_pieces import PIECE_BYTES
 
@@ -252,9 +253,8 @@ class TestHeaders:
 
     def _headers(self, request: UpstreamRequest, **rest: Any) -> dict[str, str]:
         account = rest.pop("account", self.ACCOUNT)
-        return upstream_headers(
-            self.IDENTITY, account, credential=self.CREDENTIAL, request=request, **rest
-        )
+        login = LoginHeaders(self.IDENTITY).of(account, self.CREDENTIAL)
+        return {**login.fields, **request_headers(request, **rest)}
 
     def test_those_of_a_classic_request(self) -> None:
         assert self._headers(_request()) == {

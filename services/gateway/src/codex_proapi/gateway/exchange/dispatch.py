@@ -28,12 +28,13 @@ from codex_proapi.gateway.exchange.dispatch_state import (
     Substitution,
 )
 from codex_proapi.gateway.exchange.exchange import Exchange
+from codex_proapi.gateway.formats.codex.login_headers import LoginHeaders
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import (
     TURN_STATE_HEADER,
     Shape,
+    request_headers,
     request_id_of,
-    upstream_headers,
 )
 from codex_proapi.gateway.policy.final_error import final_error
 from codex_proapi.gateway.policy.refusal_kinds import RefusalKind
@@ -87,6 +88,7 @@ class Dispatcher:
         self._ledger = ledger
         self.context = context
         """What it shares with all exchanges of the replica."""
+        self._logins = LoginHeaders(context.identity)
 
     def __repr__(self) -> str:
         return f"<Dispatcher over {self._selector!r}>"
@@ -377,14 +379,7 @@ class Dispatcher:
             headers = {**headers, TURN_STATE_HEADER: token}
         size = exchange.hold.size
         return PreparedRequest(
-            upstream_headers(
-                self.context.identity,
-                lease.account,
-                credential=lease.credential,
-                request=sent,
-                client_headers=headers,
-                turn_state=bool(token),
-            ),
+            request_headers(sent, client_headers=headers, turn_state=bool(token)),
             sent.encode() if size < LONG_BYTES else await encoded(sent, size=size),
             new_connection=Change.NEW_CONNECTION in account_try.changes,
             route=sent.route,
@@ -396,4 +391,5 @@ class Dispatcher:
             on_head=partial(exchange.note_head, lease.account.id),
             model=sent.meant_model,
             on_other_model=account_try.other_model,
+            login=self._logins.of(lease.account, lease.credential),
         )

@@ -22,6 +22,7 @@ from codex_proapi.commons.connections.dialer import TURN_SECONDS, Dialer, Unreac
 from codex_proapi.commons.connections.outgoing import Outgoing
 from codex_proapi.commons.connections.pace import is_edge_refusal
 from codex_proapi.commons.proxy.address import Proxy
+from codex_proapi.gateway.formats.codex.login_headers import NO_HEADERS, EncodedHeaders
 from codex_proapi.gateway.metrics.connection_figures import ConnectionFigures
 from codex_proapi.gateway.upstream.http_connection import HttpConnection
 from codex_proapi.gateway.upstream.http_response import HttpResponse
@@ -61,7 +62,8 @@ class HttpClient:
             outgoing=outgoing,
         )
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-        self._start = f"POST {path} HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\n"
+        start = f"POST {path} HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\n"
+        self._start = start.encode("latin-1")
         self.idle = IdleConnections[HttpConnection](seconds=idle_seconds)
         """Its connections between two requests."""
         self._all: set[HttpConnection] = set()
@@ -81,6 +83,7 @@ class HttpClient:
         headers: Mapping[str, str],
         body: bytes | RequestBody,
         *,
+        login: EncodedHeaders = NO_HEADERS,
         new_connection: bool = False,
     ) -> HttpResponse:
         """Send a request, once, and wait for the answer's head.
@@ -90,7 +93,7 @@ class HttpClient:
             StaleConnection: a kept connection turned out to have ended.
             ConnectionLost: the connection broke, or what came is no HTTP.
         """
-        answer = await self.send(headers, body, new_connection=new_connection)
+        answer = await self.send(headers, body, login=login, new_connection=new_connection)
         try:
             await answer.head()
         except BaseException:
@@ -103,14 +106,16 @@ class HttpClient:
         headers: Mapping[str, str],
         body: bytes | RequestBody,
         *,
+        login: EncodedHeaders = NO_HEADERS,
         new_connection: bool = False,
         deadline: float | None = None,
     ) -> HttpResponse:
         """Send a request, once; gives the answer that will come.
 
         Args:
-            headers: beside `host` and `content-length`.
+            headers: beside `host`, `content-length` and those of the login.
             body: what is sent.
+            login: the headers of the account it is sent for.
             new_connection: whether a kept connection must not carry it.
             deadline: until when a connection may be waited for, by the loop's clock.
 
@@ -118,7 +123,7 @@ class HttpClient:
             Unreachable: no connection could be made.
             TimeoutError: none could be made until the deadline.
         """
-        head = self._head(headers, len(body))
+        head = self._head(login, headers, len(body))
         connection = None if new_connection else self.idle.take()
         if connection is None:
             async with asyncio.timeout_at(deadline):
@@ -205,9 +210,10 @@ class HttpClient:
         else:
             self._dialer.pace.answered()
 
-    def _head(self, headers: Mapping[str, str], length: int) -> bytes:
-        lines = "".join(map("%s: %s\r\n".__mod__, headers.items()))
+    def _head(self, login: EncodedHeaders, headers: Mapping[str, str], length: int) -> bytes:
+        own = "\r\n".join((*map(": ".join, headers.items()), f"content-length: {length}\r\n\r\n"))
         # A line break within a value would begin another header, or another request.
-        if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
+        breaks = len(headers) + 2
+        if own.count("\n") != breaks or own.count("\r") != breaks:
             raise ValueError("a header holds a line break")
-        return f"{self._start}{lines}content-length: {length}\r\n\r\n".encode("latin-1")
+        return b"".join((self._start, login.lines, own.encode("latin-1")))

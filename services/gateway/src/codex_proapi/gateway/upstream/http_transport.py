@@ -251,6 +251,7 @@ class HttpTransport:
             answer = await self._client.send(
                 request.headers,
                 request.body,
+                login=request.login,
                 new_connection=request.new_connection,
                 deadline=silence.deadline,
             )

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import msgspec
 
 from codex_proapi.gateway.errors import GatewayError, Truncated
+from codex_proapi.gateway.formats.codex.login_headers import NO_HEADERS, EncodedHeaders
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.upstream.request_body import RequestBody
 
@@ -32,6 +33,7 @@ class PreparedRequest(msgspec.Struct, frozen=True):
     """A request as it is sent. Its headers are not part of the repr: they contain a token."""
 
     headers: Mapping[str, str]
+    """Its own, beside those of its account."""
     body: bytes | RequestBody
     """In one piece; or a long one in several, which can be sent once."""
     new_connection: bool = False
@@ -47,6 +49,13 @@ class PreparedRequest(msgspec.Struct, frozen=True):
     on_other_model: Callable[[str], Refusal | None] | None = None
     """Called before the commit point if the answer names another model, with that model; a refusal
     that it gives takes the place of the answer, which is closed."""
+    login: EncodedHeaders = NO_HEADERS
+    """The headers of its account."""
+
+    @property
+    def all_headers(self) -> Mapping[str, str]:
+        """The headers of its account and its own."""
+        return {**self.login.fields, **self.headers}
 
     @property
     def whole_body(self) -> bytes:

@@ -80,7 +80,10 @@ class UnaryTransport:
         try:
             async with asyncio.timeout_at(silence.deadline):
                 answer = await self._clients[request.route].post(
-                    request.headers, request.body, new_connection=request.new_connection
+                    request.headers,
+                    request.body,
+                    login=request.login,
+                    new_connection=request.new_connection,
                 )
                 if answer.status != 200:  # noqa: PLR2004 - HTTP's own number
                     return await read_refusal(answer)

@@ -12,9 +12,6 @@ from typing import Any
 
 import msgspec
 
-from codex_proapi.commons.accounts.kinds import kind_of
-from codex_proapi.commons.accounts.model import Account, Credential
-from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.minimal_request import (
     ENCRYPTED_REASONING,
     LITE_CONTEXT,
@@ -254,16 +251,13 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         body["reasoning"] = {"context": LITE_CONTEXT, **self.reasoning}
 
 
-def upstream_headers(
-    identity: Identity,
-    account: Account,
-    *,
-    credential: Credential,
+def request_headers(
     request: UpstreamRequest,
+    *,
     client_headers: Mapping[str, str] | None = None,
     turn_state: bool = False,
 ) -> dict[str, str]:
-    """Return the headers of one attempt.
+    """Return the headers of one attempt, beside those of its account.
 
     `client_headers` are those of a Codex client, by lower-case name; None for other clients. The turn
     state is sent only with `turn_state`, because it is valid for one account and one turn.
@@ -272,7 +266,6 @@ def upstream_headers(
     if request.service_tier:
         hint = f"{hint};tier={request.service_tier}"
     headers = {
-        **kind_of(account).headers(identity, account, credential),
         "content-type": "application/json",
         "accept": "application/json" if request.route else "text/event-stream",
         "session-id": request.session_id,

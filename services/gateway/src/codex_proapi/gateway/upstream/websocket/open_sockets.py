@@ -55,7 +55,7 @@ class SocketKey(msgspec.Struct, frozen=True, kw_only=True):
             account=request.owner.account,
             key_id=request.owner.key_id,
             conversation=request.owner.conversation,
-            headers=_digest(request.headers),
+            headers=_digest(request.all_headers),
         )
 
 

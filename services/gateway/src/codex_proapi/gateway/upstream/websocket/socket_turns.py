@@ -133,7 +133,7 @@ class SocketTurns:
         """A new socket whose handshake is done."""
         if not self._sockets.has_room(request.owner.account):
             return self._by_post(request, "enough sockets are open")
-        socket = UpstreamSocket(self._address, handshake_headers(request.headers))
+        socket = UpstreamSocket(self._address, handshake_headers(request.all_headers))
         try:
             async with asyncio.timeout(UPGRADE_SECONDS):
                 await self._dialer.connect(socket)
