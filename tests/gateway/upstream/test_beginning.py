@@ -7,6 +7,7 @@ import pytest
 from gateway.upstream.test_http_transport import CREATED, DELTA, FAILED
 from support.clock import Clock
 
+from codex_proapi.commons.connections.deadlines import Deadlines
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.translation.stream.commit_gate import Failed
 from codex_proapi.gateway.upstream.http_response import ConnectionLost
@@ -37,7 +38,8 @@ class Source:
 
 def begun(source: Source, **options: Any) -> Beginning:
     silence = SilenceBudget(asyncio.get_running_loop().time, seconds=300)
-    return Beginning(source, PreparedRequest({}, b"{}", **options), silence)
+    request = PreparedRequest({}, b"{}", **options)
+    return Beginning(source, request, silence, deadlines=Deadlines())
 
 
 async def test_its_task_is_woken_once_however_many_reads_there_are() -> None:
@@ -109,7 +111,8 @@ async def test_silence_ends_it_and_every_event_begins_the_silence_anew() -> None
     clock, source = Clock(asyncio.get_running_loop().time()), Source()
     silence = SilenceBudget(clock, seconds=0)
     first = silence.deadline
-    beginning = Beginning(source, PreparedRequest({}, b"{}"), silence)
+    request = PreparedRequest({}, b"{}")
+    beginning = Beginning(source, request, silence, deadlines=Deadlines())
     clock.pass_(0.01)
     source.receiver.received(CREATED)
 

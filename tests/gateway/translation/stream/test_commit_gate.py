@@ -6,7 +6,7 @@ from support.playbook import in_pieces, sse, transcript
 
 from codex_proapi.gateway.errors import Malformed
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.translation.stream.commit_gate import WAITING, CommitGate, Failed, Spoken
+from codex_proapi.gateway.translation.stream.commit_gate import CommitGate, Failed
 
 PRELUDE = (
     says.rate_limits(),
@@ -22,15 +22,15 @@ def test_announcements_wait_and_the_first_word_lets_them_all_pass() -> None:
     hold_back = CommitGate()
     prelude, word = sse(*PRELUDE), sse(says.text("Hi"))
 
-    assert hold_back.feed(prelude) is WAITING
-    assert hold_back.feed(word) == Spoken(prelude + word)
+    assert hold_back.feed(prelude) is None
+    assert hold_back.feed(word) == prelude + word
 
 
 @pytest.mark.parametrize(
     "body", [says.done(says.message("x")), says.completed(), says.incomplete()]
 )
 def test_a_finished_item_or_answer_is_a_word_too(body: says.Body) -> None:
-    assert isinstance(CommitGate().feed(sse(*PRELUDE, body)), Spoken)
+    assert isinstance(CommitGate().feed(sse(*PRELUDE, body)), bytes)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_another_model_is_told_of_when_the_response_is_created(
     if spaced:
         created = created.replace(b'"type":', b'"type" : ').replace(b'"model":', b'"model" : ')
 
-    assert gate.feed(created) is WAITING
+    assert gate.feed(created) is None
     assert seen == told
 
 
@@ -83,29 +83,29 @@ def test_a_refusal_of_the_other_model_takes_the_place_of_the_answer() -> None:
     refusal = Refusal(status=0, code="model_substituted")
     gate = CommitGate(model="gpt-5.5", on_other_model=lambda model: refusal)
 
-    assert gate.feed(sse(*PRELUDE[:2])) is WAITING
+    assert gate.feed(sse(*PRELUDE[:2])) is None
     assert gate.feed(sse(says.created(model=LUNA), says.text("Hi"))) == Failed(
         refusal, goes_on=True
     )
 
 
 def test_a_failure_after_the_first_word_is_not() -> None:
-    assert isinstance(CommitGate().feed(sse(says.text("Hi"), says.failed())), Spoken)
+    assert isinstance(CommitGate().feed(sse(says.text("Hi"), says.failed())), bytes)
 
 
 def test_sixteen_events_without_a_word_are_enough() -> None:
     hold_back = CommitGate()
 
-    assert hold_back.feed(sse(*[says.created()] * 15)) is WAITING
-    assert isinstance(hold_back.feed(sse({"type": "new.thing"})), Spoken)
+    assert hold_back.feed(sse(*[says.created()] * 15)) is None
+    assert isinstance(hold_back.feed(sse({"type": "new.thing"})), bytes)
     assert repr(hold_back) == "<CommitGate of 16 events>"
 
 
 def test_so_are_too_many_bytes_and_comments_are_held_too() -> None:
     hold_back = CommitGate(max_bytes=30)
 
-    assert hold_back.feed(b": keep-alive\n\n") is WAITING
-    assert hold_back.feed(b": keep-alive\n\n" * 2) == Spoken(b": keep-alive\n\n" * 3)
+    assert hold_back.feed(b": keep-alive\n\n") is None
+    assert hold_back.feed(b": keep-alive\n\n" * 2) == b": keep-alive\n\n" * 3
 
 
 def test_an_end_without_a_word_leaves_what_was_held() -> None:
@@ -113,7 +113,7 @@ def test_an_end_without_a_word_leaves_what_was_held() -> None:
     hold_back.feed(sse(says.created()))
     hold_back.feed(b"data: {")
 
-    assert hold_back.held == sse(says.created()) + b"data: {"
+    assert b"".join(hold_back.pieces) == sse(says.created()) + b"data: {"
 
 
 def test_what_cannot_be_read_raises() -> None:
@@ -128,11 +128,11 @@ def test_the_commit_point_is_the_same_event_at_every_cut() -> None:
     for cut in range(0, end, 3):
         hold_back = CommitGate()
         first, second = in_pieces(stream[:end], cut)
-        assert hold_back.feed(first) is WAITING
-        assert hold_back.feed(second) == Spoken(stream[:end])
+        assert hold_back.feed(first) is None
+        assert hold_back.feed(second) == stream[:end]
 
 
 def test_bytes_that_are_no_utf8_do_not_break_an_answer() -> None:
     word = sse(says.text("w#rd")).replace(b"#", b"\xff")
 
-    assert CommitGate().feed(word) == Spoken(word)
+    assert CommitGate().feed(word) == word

@@ -49,7 +49,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     async def aclose(self) -> None:
         """Wait for token refreshes under way to be saved, then close all connections."""
         await self.refresher.close()
-        self.transport.closing_streams.close()
+        self.transport.close()
         self.sockets.close()
         self.client.close()
         self.other_routes.close()

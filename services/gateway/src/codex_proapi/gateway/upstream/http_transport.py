@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from codex_proapi.commons.codex.quota_parser import combined, quota_of_headers
+from codex_proapi.commons.connections.deadlines import Deadlines
 from codex_proapi.commons.connections.dialer import Unreachable
 from codex_proapi.gateway.errors import Malformed, Truncated, UpstreamFault
 from codex_proapi.gateway.formats.codex.refusals import Refusal, decode_refusal
@@ -16,7 +17,7 @@ from codex_proapi.gateway.policy.transport_faults import (
     TIMED_OUT,
     UNREACHABLE,
 )
-from codex_proapi.gateway.translation.stream.commit_gate import CommitGate, Failed, Spoken, Waiting
+from codex_proapi.gateway.translation.stream.commit_gate import CommitGate, Failed
 from codex_proapi.gateway.upstream.connection_pool import HttpClient
 from codex_proapi.gateway.upstream.http_response import (
     ConnectionLost,
@@ -68,29 +69,40 @@ class Beginning:
         source: the answer.
         request: what was asked.
         silence: how long the source may be silent; every event begins it anew.
+        deadlines: end it when that is over.
     """
 
-    __slots__ = ("_gate", "_silence", "_source", "_timer", "outcome")
+    __slots__ = ("_deadlines", "_gate", "_silence", "_source", "outcome")
 
-    def __init__(self, source: Source, request: PreparedRequest, silence: SilenceBudget) -> None:
+    def __init__(
+        self,
+        source: Source,
+        request: PreparedRequest,
+        silence: SilenceBudget,
+        *,
+        deadlines: Deadlines,
+    ) -> None:
         self._source = source
         self._silence = silence
         other = request.on_other_model
-        self._gate = (
-            CommitGate(model=request.model, on_other_model=other) if other else CommitGate()
-        )
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_at(silence.deadline, self._expire)
-        self.outcome: asyncio.Future[bytes | Failed] = loop.create_future()
+        self._gate = CommitGate(request.model, other) if other else CommitGate()
+        self._deadlines = deadlines
+        self.outcome: asyncio.Future[bytes | Failed] = asyncio.get_running_loop().create_future()
         """The bytes up to the commit point, or the refusal that came instead."""
+        deadlines.watch(self, silence.deadline)
         source.push_to(self)
 
     def __repr__(self) -> str:
         return f"<Beginning {'over' if self.outcome.done() else 'under way'}>"
 
+    @property
+    def deadline(self) -> float:
+        """When the source has been silent for too long, by the loop's clock."""
+        return self._silence.deadline
+
     def end(self, outcome: bytes | Failed | Exception) -> None:
         """Wake the task; what comes from now on is kept for a reader."""
-        self._timer.cancel()
+        self._deadlines.forget(self)
         self._source.pull()
         if self.outcome.done():
             return  # the task was cancelled, and does not know it yet
@@ -109,14 +121,15 @@ class Beginning:
         except Exception as error:  # noqa: BLE001 - it is the waiting task's
             self.end(error)
             return True
-        match result:
-            case Waiting():
-                self._silence.restart()
-            case Spoken(held=held):
-                self.end(held)
-            case Failed(refusal=refusal, goes_on=goes_on):
-                quota = combined(quota_of_headers(self._source.headers), refusal.quota)
-                self.end(Failed(msgspec.structs.replace(refusal, quota=quota), goes_on))
+        if result is None:
+            self._silence.restart()
+        elif isinstance(result, bytes):
+            self.end(result)
+        else:
+            refusal = result.refusal
+            quota = combined(quota_of_headers(self._source.headers), refusal.quota)
+            refusal = msgspec.structs.replace(refusal, quota=quota)
+            self.end(msgspec.structs.replace(result, refusal=refusal))
         return True
 
     def ended(self, error: Exception | None) -> None:
@@ -131,13 +144,9 @@ class Beginning:
         """The answer has failed by a fault of the transport, or of the protocol."""
         self.end(Failed(refusal_of_fault(fault), goes_on=True))
 
-    def _expire(self) -> None:
-        """The time of the last event is over, unless others have come since."""
-        loop, deadline = asyncio.get_running_loop(), self._silence.deadline
-        if loop.time() < deadline:
-            self._timer = loop.call_at(deadline, self._expire)
-        else:
-            self.fail(TimeoutError())
+    def expire(self) -> None:
+        """Nothing has come in time."""
+        self.fail(TimeoutError())
 
 
 class HttpResponseStream(PushingStream):
@@ -236,6 +245,7 @@ class HttpTransport:
         self._client = client
         self._other_routes = other_routes
         self.closing_streams = ClosingStreams()
+        self._deadlines = Deadlines()
 
     def __repr__(self) -> str:
         return f"<HttpTransport by {self._client!r}>"
@@ -255,7 +265,7 @@ class HttpTransport:
                 new_connection=request.new_connection,
                 deadline=silence.deadline,
             )
-            beginning = Beginning(answer, request, silence)
+            beginning = Beginning(answer, request, silence, deadlines=self._deadlines)
             answer.on_head = partial(_judge_head, answer, request, beginning)
             opened = await beginning.outcome
             if answer.status != OK:
@@ -276,6 +286,11 @@ class HttpTransport:
         else:
             HttpResponseStream(answer, b"", self.closing_streams).release()
         return opened.refusal
+
+    def close(self) -> None:
+        """Close the streams that have been left to themselves."""
+        self.closing_streams.close()
+        self._deadlines.close()
 
 
 def _judge_head(answer: HttpResponse, request: PreparedRequest, beginning: Beginning) -> None:

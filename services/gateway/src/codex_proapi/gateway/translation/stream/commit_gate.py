@@ -42,17 +42,6 @@ SILENT_LINES: Final = tuple(_BEGUN_LINES)
 `response.created` (the first of them) that names the model that was sent."""
 
 
-class Waiting(msgspec.Struct, frozen=True):
-    """Result: the commit point is not reached yet."""
-
-
-class Spoken(msgspec.Struct, frozen=True):
-    """Result: the commit point is reached."""
-
-    held: bytes
-    """All bytes so far, for the translator."""
-
-
 class Failed(msgspec.Struct, frozen=True):
     """Result: upstream refused, in an event of a response with status 200."""
 
@@ -61,54 +50,47 @@ class Failed(msgspec.Struct, frozen=True):
     """Whether the answer goes on after it, as another model's does; a failure is the last event."""
 
 
-WAITING: Final = Waiting()
-
-
 def _accept(model: str) -> Refusal | None:  # noqa: ARG001 - a default
     return None
 
 
-class CommitGate:
-    """The beginning of one upstream answer; to be fed until the result is not `Waiting`.
+class CommitGate(msgspec.Struct):
+    """The beginning of one upstream answer; to be fed until it has come to a result."""
 
-    Args:
-        model: the model that was sent; empty if any may answer.
-        on_other_model: called with the model that answers if it is another one; a refusal that it
-            gives takes the place of the answer.
-    """
-
-    def __init__(
-        self,
-        *,
-        model: str = "",
-        on_other_model: Callable[[str], Refusal | None] = _accept,
-        max_events: int = MAX_EVENTS,
-        max_bytes: int = MAX_BYTES,
-    ) -> None:
-        self._model = model
-        self._named = f'"model":"{model}"'.encode() if model else b""
-        """What a `response.created` has in it that says nothing new; empty for any model."""
-        self._on_other_model = on_other_model
-        self._splitter = SSESplitter()
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._events = 0
-        self._quota: Quota | None = None
-        self._max_events = max_events
-        self._max_bytes = max_bytes
+    model: str = ""
+    """The model that was sent; empty if any may answer."""
+    on_other_model: Callable[[str], Refusal | None] = _accept
+    """Called with the model that answers if it is another one; a refusal that it gives takes the place
+    of the answer."""
+    max_events: int = MAX_EVENTS
+    max_bytes: int = MAX_BYTES
+    splitter: SSESplitter = msgspec.field(default_factory=SSESplitter)
+    pieces: list[bytes] = []
+    """What has come so far, and is held."""
+    size: int = 0
+    """Its bytes."""
+    events: int = 0
+    """Events in it."""
+    quota: Quota | None = None
+    """What was told of the account's quota."""
 
     def __repr__(self) -> str:
-        return f"<CommitGate of {self._events} events>"
+        return f"<CommitGate of {self.events} events>"
 
-    def feed(self, data: bytes) -> Waiting | Spoken | Failed:
-        """Add upstream's bytes. Raises `Malformed` if they cannot be read."""
-        self._pieces.append(data)
-        self._size += len(data)
-        splitter = self._splitter
+    def feed(self, data: bytes) -> bytes | Failed | None:
+        """Add upstream's bytes; None while the commit point is not reached.
+
+        Gives all bytes so far, for the translator, once it is; or what upstream has failed with. Raises
+        `Malformed` if they cannot be read.
+        """
+        self.pieces.append(data)
+        self.size += len(data)
+        named = b'"model":"%b"' % self.model.encode() if self.model else b""
+        splitter = self.splitter
         blocks = splitter.split(splitter.whole(data))
         for block in blocks:
             silent = block.startswith(SILENT_LINES) or (
-                block.startswith(CREATED_LINES) and self._named in block
+                block.startswith(CREATED_LINES) and named in block
             )
             if not silent:
                 found = decode_block(block if block.isascii() else sound_utf8(block))
@@ -116,20 +98,18 @@ class CommitGate:
                     continue
                 event = found[0]
                 if speaks(event):
-                    return Spoken(self.held)
+                    break
                 if (refusal := self._refused(event)) is not None:
                     return Failed(refusal, goes_on=isinstance(event, ResponseCreated))
-            self._events += 1
-            if self._events >= self._max_events:
-                return Spoken(self.held)
-        if not blocks:
-            splitter.check()
-        return Spoken(self.held) if self._size > self._max_bytes else WAITING
-
-    @property
-    def held(self) -> bytes:
-        """All bytes so far, to classify a stream that ended before the commit point."""
-        return b"".join(self._pieces)
+            self.events += 1
+            if self.events >= self.max_events:
+                break
+        else:
+            if not blocks:
+                splitter.check()
+            if self.size <= self.max_bytes:
+                return None
+        return b"".join(self.pieces)
 
     def _refused(self, event: UpstreamEvent) -> Refusal | None:
         """The refusal that an event is, or leads to."""
@@ -137,12 +117,12 @@ class CommitGate:
             case ResponseFailed() | UpstreamErrorEvent():
                 return self._refusal(event)
             case RateLimits(body=body):
-                self._quota = combined(self._quota, quota_of_event(body))
-            case ResponseCreated() if self._model:
+                self.quota = combined(self.quota, quota_of_event(body))
+            case ResponseCreated() if self.model:
                 report = ResponseReport()
                 observe(event, report)
-                if is_substitution(self._model, report.answered_model):
-                    return self._on_other_model(report.answered_model)
+                if is_substitution(self.model, report.answered_model):
+                    return self.on_other_model(report.answered_model)
             case _:
                 pass
         return None
@@ -150,4 +130,4 @@ class CommitGate:
     def _refusal(self, event: ResponseFailed | UpstreamErrorEvent) -> Refusal:
         """The refusal, with the quota from the events before it."""
         refusal = refusal_of_event(event)
-        return msgspec.structs.replace(refusal, quota=combined(self._quota, refusal.quota))
+        return msgspec.structs.replace(refusal, quota=combined(self.quota, refusal.quota))

@@ -14,6 +14,7 @@ import msgspec
 from websockets.exceptions import InvalidURI
 from websockets.uri import WebSocketURI, parse_uri
 
+from codex_proapi.commons.connections.deadlines import Deadlines
 from codex_proapi.commons.connections.dialer import Dialer, Unreachable
 from codex_proapi.commons.connections.pace import is_edge_refusal
 from codex_proapi.gateway.errors import UpstreamFault
@@ -87,6 +88,7 @@ class SocketTurns:
         self._sockets = sockets
         self._choice = choice
         self._figures = figures
+        self._deadlines = Deadlines()
         self._requests = {
             (socket, sent): figures.socket_requests.of(socket, sent)
             for socket in ("new", "kept")
@@ -167,7 +169,7 @@ class SocketTurns:
             await socket.send(message, marks, deadline=silence.deadline)
             if request.on_head is not None:
                 request.on_head(socket.headers)
-            opened = await Beginning(socket, request, silence).outcome
+            opened = await Beginning(socket, request, silence, deadlines=self._deadlines).outcome
         except ConnectionLost:
             self._sockets.abort(turn.open_socket)
             return self._lost(turn)
