@@ -122,10 +122,10 @@ async def test_a_reader_that_does_not_read_holds_upstream_back(client: Any, serv
     while not next(iter(client._all))._paused:
         await asyncio.sleep(0.005)
 
-    held = answer._size
+    held = answer.size
     await asyncio.sleep(0.1)
 
-    assert answer._size == held
+    assert answer.size == held
     assert HIGH_WATER < held < 20 * HIGH_WATER
     assert len(await read_all(answer)) == 300 * len(piece)
 

@@ -1,7 +1,9 @@
 """What the parser tells, in any pieces; what sockets do to it is in the client's tests."""
 
 import asyncio
+import gc
 import itertools
+import weakref
 from typing import Any
 
 import httptools
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codex_proapi.gateway.upstream.http_connection import HttpConnection
 from codex_proapi.gateway.upstream.http_response import (
     HEAD_BYTES,
     HIGH_WATER,
@@ -33,17 +36,48 @@ SAMPLES = {
 }
 
 
-class Connection:
-    """As much of a connection as an answer sees, and the parser between them."""
+class Transport:
+    """Of a connection that is open."""
+
+    def writelines(self, pieces: Any) -> None:
+        """A request is sent."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+class Owner:
+    """The client of a connection, which keeps it."""
 
     def __init__(self) -> None:
+        self.kept = 0
+
+    def answered(self, answer: Any) -> None:
+        """It is the first of its connection."""
+
+    def keep(self, connection: Any) -> None:
+        self.kept += 1
+
+    def forget(self, connection: Any) -> None:
+        """It is gone."""
+
+
+class Connection(HttpConnection):
+    """A connection on which one request was sent, and what its answer asks of it."""
+
+    def __init__(self) -> None:
+        self.owner = Owner()
+        super().__init__(self.owner)  # type: ignore[arg-type]
         self.resumed = self.aborted = self.paused = 0
-        self.answer = HttpResponse(self)
-        self.parser = httptools.HttpResponseParser(self.answer)
+        self.connection_made(Transport())  # type: ignore[arg-type]
+        self.answer = self.send(b"", b"")
 
     @property
-    def head(self) -> tuple[int, bool]:
-        return self.parser.get_status_code(), self.parser.should_keep_alive()
+    def parser(self) -> Any:
+        return self._parser
 
     def pause(self) -> None:
         self.paused += 1
@@ -135,12 +169,65 @@ def test_a_second_answer_is_no_part_of_the_first() -> None:
         assert (facts[0], *facts[2:]) == (429, b"hello", "whole")
 
 
+@given(
+    answers=st.lists(
+        st.tuples(
+            st.sampled_from([CHUNKED, SIZED, EMPTY]), st.lists(st.integers(0, 400), max_size=6)
+        ),
+        max_size=5,
+    )
+)
+def test_answers_over_one_connection_have_nothing_of_each_other(answers: Any) -> None:
+    connection, came = Connection(), []
+    for data, cuts in answers:
+        came.append(connection.send(b"", b""))
+        for piece in in_pieces(data, cuts):
+            connection.data_received(piece)
+
+    assert connection.owner.kept == len(answers)
+    assert not connection.aborted
+    assert [facts_of(answer) for answer in came] == [
+        facts_of(Connection().feed(data)) for data, _ in answers
+    ]
+
+
+@pytest.mark.parametrize("first", [CHUNKED, SIZED, EMPTY])
+def test_bytes_behind_an_answer_end_the_connection_at_every_cut(first: bytes) -> None:
+    behind = b"HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\nstolen"
+    for length in range(1, len(behind)):
+        connection = Connection()
+        answer = connection.answer
+        connection.data_received(first + behind[:length])
+
+        assert connection.aborted, length
+        assert not connection.owner.kept
+        assert facts_of(answer)[:1] == (SAMPLES[first][0],)
+
+        connection = Connection()
+        connection.data_received(first)
+        connection.data_received(behind[:length])
+        assert connection.aborted, length
+
+
+def test_a_connection_that_is_gone_is_freed_without_the_garbage_collector() -> None:
+    connection = Connection()
+    connection.data_received(SIZED)
+    gone = weakref.ref(connection)
+    connection.connection_lost(None)
+    gc.disable()
+    try:
+        del connection
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
 def test_a_head_that_does_not_end_is_given_up() -> None:
     connection = Connection()
 
     answer = connection.feed(b"HTTP/1.1 200 OK\r\n", *[b"x-a: b\r\n" * 100] * 1000)
 
-    assert answer._size <= HEAD_BYTES + 800
+    assert answer.size <= HEAD_BYTES + 800
     assert facts_of(answer)[3] == "lost"
 
 

@@ -19,6 +19,7 @@ class Connection:
 
     def __init__(self, pool: Any) -> None:
         self.pool = pool
+        self.made_at = pool._clock()
         self.idle_beats = 0
         self.alive = True
 

@@ -10,7 +10,7 @@ from support.scripted_servers import WHOLE, chunked, read_all
 from codex_proapi.commons.connections import pace as pace_module
 from codex_proapi.commons.connections.dialer import Unreachable
 from codex_proapi.commons.connections.outgoing import Outgoing
-from codex_proapi.gateway.upstream import connection_pool
+from codex_proapi.gateway.upstream import connection_pool, idle_connections
 from codex_proapi.gateway.upstream.connection_pool import HttpClient
 
 PAGE = b"HTTP/1.1 403 Forbidden\r\ncontent-type: text/html\r\ncontent-length: 4\r\n\r\npage"
@@ -137,7 +137,7 @@ async def test_a_late_last_chunk_costs_no_further_connection(client: Any, server
 async def test_an_old_connection_is_not_used_again(
     client: Any, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection_pool, "MOST_AGE_SECONDS", -1.0)
+    monkeypatch.setattr(idle_connections, "MOST_AGE_SECONDS", -1.0)
     for _ in range(2):
         await read_all(await client.post({}, b""))
 

@@ -15,7 +15,6 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
 from urllib.parse import urlsplit
 
 from codex_proapi.commons.connections.dialer import TURN_SECONDS, Dialer, Unreachable
@@ -28,9 +27,6 @@ from codex_proapi.gateway.upstream.http_connection import HttpConnection
 from codex_proapi.gateway.upstream.http_response import HttpResponse
 from codex_proapi.gateway.upstream.idle_connections import IDLE_SECONDS, IdleConnections
 from codex_proapi.gateway.upstream.request_body import RequestBody
-
-MOST_AGE_SECONDS: Final = 3600.0
-"""How long a connection is used: a host whose addresses have changed is left at last."""
 
 
 class HttpClient:
@@ -66,6 +62,10 @@ class HttpClient:
         self._start = start.encode("latin-1")
         self.idle = IdleConnections[HttpConnection](seconds=idle_seconds)
         """Its connections between two requests."""
+        self.keep = self.idle.keep
+        """Keep a connection for the next request, unless it is old."""
+        self.ending = self.idle.ending
+        """The answer of a connection is whole, its last chunk is still to come."""
         self._all: set[HttpConnection] = set()
         self._closed = False
         if figures is not None:
@@ -93,7 +93,11 @@ class HttpClient:
             StaleConnection: a kept connection turned out to have ended.
             ConnectionLost: the connection broke, or what came is no HTTP.
         """
-        answer = await self.send(headers, body, login=login, new_connection=new_connection)
+        head = self.head(login, headers, len(body))
+        connection = None if new_connection else self.idle.take()
+        if connection is None:
+            connection = await self.connection(new=new_connection)
+        answer = connection.send(head, body)
         try:
             await answer.head()
         except BaseException:
@@ -101,34 +105,40 @@ class HttpClient:
             raise
         return answer
 
-    async def send(
-        self,
-        headers: Mapping[str, str],
-        body: bytes | RequestBody,
-        *,
-        login: EncodedHeaders = NO_HEADERS,
-        new_connection: bool = False,
-        deadline: float | None = None,
-    ) -> HttpResponse:
-        """Send a request, once; gives the answer that will come.
+    def head(self, login: EncodedHeaders, headers: Mapping[str, str], length: int) -> bytes:
+        """The head of a request.
 
         Args:
-            headers: beside `host`, `content-length` and those of the login.
-            body: what is sent.
             login: the headers of the account it is sent for.
-            new_connection: whether a kept connection must not carry it.
-            deadline: until when a connection may be waited for, by the loop's clock.
+            headers: beside these, `host` and `content-length`.
+            length: bytes of the body.
+
+        Raises:
+            ValueError: a header holds a line break.
+        """
+        own = "\r\n".join((*map(": ".join, headers.items()), f"content-length: {length}\r\n\r\n"))
+        # A line break within a value would begin another header, or another request.
+        breaks = len(headers) + 2
+        if own.count("\n") != breaks or own.count("\r") != breaks:
+            raise ValueError("a header holds a line break")
+        return b"".join((self._start, login.lines, own.encode("latin-1")))
+
+    async def connection(self, *, new: bool, deadline: float | None = None) -> HttpConnection:
+        """A connection where none is idle: one that comes free, or another.
+
+        Args:
+            new: whether it must not be one that was used before.
+            deadline: until when it may be waited for, by the loop's clock.
 
         Raises:
             Unreachable: no connection could be made.
             TimeoutError: none could be made until the deadline.
         """
-        head = self._head(login, headers, len(body))
-        connection = None if new_connection else self.idle.take()
-        if connection is None:
-            async with asyncio.timeout_at(deadline):
-                connection = await self._connection(new=new_connection)
-        return connection.send(head, body)
+        async with asyncio.timeout_at(deadline):
+            kept = None if new else await self.idle.about_to_be_free()
+            if kept is None and not self._dialer.pace.begin():
+                kept = await self._kept_or_turn(new=new)
+            return kept or await self._connect(begun=True)
 
     async def probe(self) -> str:
         """Open a connection and keep it idle; returns the cause if that failed, else empty."""
@@ -136,6 +146,7 @@ class HttpClient:
             connection = await self._connect()
         except Unreachable as error:
             return error.cause
+        connection.fresh = False
         self.keep(connection)
         return ""
 
@@ -149,29 +160,10 @@ class HttpClient:
         for connection in tuple(self._all):
             connection.abort()
 
-    def keep(self, connection: HttpConnection) -> None:
-        """Keep a connection for the next request, unless it is old."""
-        connection.fresh = False
-        if time.monotonic() - connection.made_at > MOST_AGE_SECONDS:
-            connection.abort()
-        else:
-            self.idle.keep(connection)
-
-    def ending(self, connection: HttpConnection) -> None:
-        """The answer of a connection is whole, its last chunk is still to come."""
-        self.idle.ending(connection)
-
     def forget(self, connection: HttpConnection) -> None:
         """A connection is gone."""
         self._all.discard(connection)
         self.idle.forget(connection)
-
-    async def _connection(self, *, new: bool) -> HttpConnection:
-        """A connection where none is idle: one that comes free, or another. Raises Unreachable."""
-        kept = None if new else await self.idle.about_to_be_free()
-        if kept is None and not self._dialer.pace.begin():
-            kept = await self._kept_or_turn(new=new)
-        return kept or await self._connect(begun=True)
 
     async def _kept_or_turn(self, *, new: bool) -> HttpConnection | None:
         """Wait for a kept connection; None when it is the turn of another one before."""
@@ -209,11 +201,3 @@ class HttpClient:
             self._dialer.pace.refused(by_edge=True)
         else:
             self._dialer.pace.answered()
-
-    def _head(self, login: EncodedHeaders, headers: Mapping[str, str], length: int) -> bytes:
-        own = "\r\n".join((*map(": ".join, headers.items()), f"content-length: {length}\r\n\r\n"))
-        # A line break within a value would begin another header, or another request.
-        breaks = len(headers) + 2
-        if own.count("\n") != breaks or own.count("\r") != breaks:
-            raise ValueError("a header holds a line break")
-        return b"".join((self._start, login.lines, own.encode("latin-1")))

@@ -6,6 +6,8 @@ One read of the socket is one parse, one wake-up and one piece of bytes.
 import asyncio
 import time
 from collections.abc import Callable
+from functools import lru_cache
+from itertools import repeat
 from typing import Final, Protocol
 
 import httptools
@@ -19,6 +21,12 @@ from codex_proapi.gateway.upstream.request_body import PIECE_BYTES, RequestBody,
 
 STALE_SECONDS: Final = 1.0
 """Seconds after sending in which the end of a kept connection makes it a stale one."""
+
+
+@lru_cache(maxsize=256)
+def _header_name(name: bytes) -> str:
+    """A header's name in lower case; the backend's responses have the same twenty."""
+    return name.decode("latin-1").lower()
 
 
 class ConnectionOwner(Protocol):
@@ -53,6 +61,11 @@ class HttpConnection(asyncio.Protocol):
         """When it was made, monotonic seconds."""
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
+        # Its parser calls these for every chunk and every header: methods of built-in types cost least.
+        self._pieces: list[bytes] = []
+        self.on_body = self._pieces.append
+        self._fields: dict[bytes, bytes] = {}
+        self.on_header = self._fields.__setitem__
         self._answer: HttpResponse | None = None
         self._upload: Upload | None = None
         self._paused = False
@@ -67,22 +80,13 @@ class HttpConnection(asyncio.Protocol):
         return f"<HttpConnection {'idle' if self._answer is None else 'busy'}>"
 
     @property
-    def head(self) -> tuple[int, bool]:
-        """Status of the answer that is being parsed, and whether the connection lives on."""
-        parser = self._parser
-        if parser is None:
-            return 0, False
-        return int(parser.get_status_code()), bool(parser.should_keep_alive())
-
-    @property
     def alive(self) -> bool:
         """Whether another request may be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
     def send(self, head: bytes, body: bytes | RequestBody) -> HttpResponse:
         """Send a request; a long one as fast as the connection takes it."""
-        answer = self._answer = HttpResponse(self)
-        self._parser = httptools.HttpResponseParser(answer)
+        answer = self._answer = HttpResponse(self, self._pieces)
         self._received = False
         self._sent_at = self._clock()
         if self._transport is None:
@@ -129,6 +133,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the connection is open."""
         self._transport = transport  # type: ignore[assignment]  # a stream's, by its maker
+        self._parser = httptools.HttpResponseParser(self)  # refers to this one: until it is lost
 
     def data_received(self, data: bytes) -> None:
         """asyncio: parse received bytes, wake the reader once."""
@@ -156,6 +161,43 @@ class HttpConnection(asyncio.Protocol):
         elif too_much:
             self.pause()
 
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Parser callback: a response begins, the final one or a 1xx before it."""
+        answer = self._answer
+        if answer is None or answer.status:
+            # Bytes of a second response would otherwise be read as the end of this one.
+            raise ConnectionLost("more answers than requests")
+        self._fields.clear()  # of a 1xx, or the trailers of the answer before
+
+    def on_headers_complete(self) -> None:
+        """Parser callback: the head is complete; a head of 1xx is dropped."""
+        answer, parser, fields = self._answer, self._parser, self._fields
+        if answer is None or parser is None:
+            return
+        status = parser.get_status_code()
+        if status < 200:  # noqa: PLR2004 - HTTP's own border
+            return
+        answer.status = status
+        # Read here: after the last byte the parser has reset this response's flags.
+        answer.keep_alive = parser.should_keep_alive()
+        names, values = map(_header_name, fields), map(str, fields.values(), repeat("latin-1"))
+        answer.headers = headers = dict(zip(names, values, strict=True))
+        chunked = "chunked" in headers.get("transfer-encoding", "").lower()
+        answer.until_close = not chunked and "content-length" not in headers
+        on_head, answer.on_head = answer.on_head, None
+        if on_head is not None:
+            on_head()
+
+    def on_message_complete(self) -> None:
+        """Parser callback: the response is complete; a 1xx is none."""
+        answer = self._answer
+        if answer is not None:
+            answer.complete = answer.status > 0
+
+    # What asyncio calls.
+
     def eof_received(self) -> bool:
         """asyncio: the peer has closed its side; close ours."""
         return False
@@ -178,7 +220,10 @@ class HttpConnection(asyncio.Protocol):
         return StaleConnection if stale else ConnectionLost
 
     def _give_back(self, answer: HttpResponse) -> None:
-        self._answer = self._parser = None
+        self._answer = None
+        if self._pieces:  # for who reads them; the parser goes on with this list
+            answer.pieces = self._pieces.copy()
+            self._pieces.clear()
         if self._paused:
             self.resume()
         # A response may come before its request is sent; the rest would be parsed as another one.

@@ -258,13 +258,12 @@ class HttpTransport:
             return await self._other_routes.open(request, silence)
         answer: HttpResponse | None = None
         try:
-            answer = await self._client.send(
-                request.headers,
-                request.body,
-                login=request.login,
-                new_connection=request.new_connection,
-                deadline=silence.deadline,
-            )
+            client, body, new = self._client, request.body, request.new_connection
+            head = client.head(request.login, request.headers, len(body))
+            connection = None if new else client.idle.take()
+            if connection is None:
+                connection = await client.connection(new=new, deadline=silence.deadline)
+            answer = connection.send(head, body)
             beginning = Beginning(answer, request, silence, deadlines=self._deadlines)
             answer.on_head = partial(_judge_head, answer, request, beginning)
             opened = await beginning.outcome

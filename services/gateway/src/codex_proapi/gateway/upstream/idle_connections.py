@@ -16,6 +16,8 @@ IDLE_SECONDS: Final = 300
 (developers.cloudflare.com/fundamentals/reference/connection-limits, seen in November 2026)."""
 MOST_IDLE: Final = 256
 """Idle connections that are kept; of more the one that is idle for longest is closed."""
+MOST_AGE_SECONDS: Final = 3600.0
+"""How long a connection is used: a host whose addresses have changed is left at last."""
 HOPE_SECONDS: Final = 0.25
 """How long a request waits for a connection that is about to be free, before it opens another one."""
 
@@ -23,6 +25,8 @@ HOPE_SECONDS: Final = 0.25
 class Connection(Protocol):
     """A connection that can be kept."""
 
+    made_at: float
+    """When it was made, monotonic seconds."""
     idle_beats: int
     """Seconds it has been idle."""
 
@@ -68,7 +72,10 @@ class IdleConnections(Generic[C]):
         return None
 
     def keep(self, connection: C) -> None:
-        """Keep a connection for the next request, or give it to one that waits."""
+        """Keep a connection for the next request, or give it to one that waits; an old one is closed."""
+        if self._clock() - connection.made_at > MOST_AGE_SECONDS:
+            connection.abort()
+            return
         if (since := self._ending.pop(connection, None)) is not None:
             self._late = self._clock() - since
         if self._hopes:
