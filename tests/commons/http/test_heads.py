@@ -6,29 +6,37 @@ from codex_proapi.commons.http.connection.heads import (
     Header,
     HeadRefused,
     RequestHead,
+    framed_lines,
     header_lines,
     read_framing,
     read_head,
-    response_head,
+    remembered_lines,
+    status_line,
 )
 
 HOST: Header = (b"host", b"gateway")
 
 
-def test_a_head_has_the_headers_in_their_order() -> None:
-    head = response_head(404, [(b"x-one", b"1"), (b"x-two", b"a\tb \xff")])
+def test_lines_have_the_headers_in_their_order() -> None:
+    lines = header_lines([(b"x-one", b"1"), (b"x-two", b"a\tb \xff")])
 
-    assert head == b"HTTP/1.1 404 Not Found\r\nx-one: 1\r\nx-two: a\tb \xff\r\n\r\n"
-
-
-def test_lines_that_were_made_before_follow_the_headers() -> None:
-    one, two = (b"x-one", b"1"), (b"x-two", b"2")
-
-    assert response_head(200, [one], header_lines([two])) == response_head(200, [one, two])
+    assert lines == b"x-one: 1\r\nx-two: a\tb \xff\r\n"
 
 
-def test_a_status_without_a_name_is_fine() -> None:
-    assert response_head(599, []) == b"HTTP/1.1 599 \r\n\r\n"
+def test_what_is_remembered_of_headers_is_what_they_are() -> None:
+    headers = ((b"content-length", b"12"), (b"x-one", b"1"))
+
+    for _ in range(2):
+        assert remembered_lines(headers) == framed_lines(headers)
+        assert framed_lines(headers) == (read_framing(headers), header_lines(headers))
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [(404, b"HTTP/1.1 404 Not Found\r\n"), (599, b"HTTP/1.1 599 \r\n")],
+)
+def test_a_status_without_a_name_is_fine(status: int, line: bytes) -> None:
+    assert status_line(status) == line
 
 
 @pytest.mark.parametrize(
@@ -50,7 +58,7 @@ def test_what_would_begin_another_header_or_end_the_head_is_refused(
     header: tuple[bytes, bytes],
 ) -> None:
     with pytest.raises(ValueError, match="header"):
-        response_head(200, [(b"host", b"x"), header])
+        header_lines([(b"host", b"x"), header])
 
 
 @pytest.mark.parametrize(

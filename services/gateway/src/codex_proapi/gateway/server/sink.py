@@ -9,7 +9,11 @@ from typing import Final, Protocol
 
 import msgspec
 
-from codex_proapi.commons.http.connection.heads import header_lines
+from codex_proapi.commons.http.connection.heads import (
+    framed_lines,
+    header_lines,
+    remembered_lines,
+)
 from codex_proapi.commons.http.connection.request_cycle import DONE, RequestCycle
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.server.asgi import Header, Send
@@ -22,6 +26,7 @@ from codex_proapi.gateway.server.error_response import (
 )
 
 _CORS_LINES: Final = header_lines(CORS_HEADERS)
+_ID_LINE: Final = b"x-request-id: %b\r\n"
 
 
 class Sink(Protocol):
@@ -30,8 +35,10 @@ class Sink(Protocol):
     `start`, any number of `write`, then `end`; or `fail` in their place.
     """
 
-    def start(self, status: int, headers: Sequence[Header]) -> Awaitable[None]:
-        """Send status and headers."""
+    def start(
+        self, status: int, headers: Sequence[Header], more: Sequence[Header] = ()
+    ) -> Awaitable[None]:
+        """Send status and headers; a tuple of `headers` is one that many responses have."""
 
     def write(self, data: bytes) -> Awaitable[None]:
         """Send a piece of the body; returns when the client's connection takes more."""
@@ -74,9 +81,11 @@ class HttpSink(msgspec.Struct, eq=False):
 
     # The methods give the server's awaitable itself: no coroutine is made for each piece.
 
-    def start(self, status: int, headers: Sequence[Header]) -> Awaitable[None]:
+    def start(
+        self, status: int, headers: Sequence[Header], more: Sequence[Header] = ()
+    ) -> Awaitable[None]:
         """Send status and headers, with those that every response carries."""
-        sent = [*self._ids(), *headers, *CORS_HEADERS]
+        sent = [*self._ids(), *headers, *more, *CORS_HEADERS]
         return self.send({"type": "http.response.start", "status": status, "headers": sent})
 
     def _ids(self) -> tuple[Header, ...]:
@@ -116,9 +125,16 @@ class DirectSink(HttpSink, eq=False):
     cycle: RequestCycle
     """The request on its connection, whose `send` is the sink's."""
 
-    def start(self, status: int, headers: Sequence[Header]) -> Awaitable[None]:
-        """Begin the response."""
-        self.cycle.start(status, [*self._ids(), *headers], _CORS_LINES)
+    def start(
+        self, status: int, headers: Sequence[Header], more: Sequence[Header] = ()
+    ) -> Awaitable[None]:
+        """Begin the response; how it is framed is said in `headers`."""
+        repeats = isinstance(headers, tuple)
+        framing, lines = remembered_lines(headers) if repeats else framed_lines(headers)
+        own, named = self.request_id.encode(), self.errors.id_header
+        ids = b"x-request-id: %b\r\n%b: %b\r\n" % (own, named, own) if named else _ID_LINE % own
+        added = header_lines(more) if more else b""
+        self.cycle.start_framed(status, framing, b"%b%b%b%b" % (ids, lines, added, _CORS_LINES))
         return DONE
 
     def write(self, data: bytes) -> Awaitable[None]:

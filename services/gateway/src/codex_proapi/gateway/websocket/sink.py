@@ -19,7 +19,9 @@ class WebSocketSink:
     def __repr__(self) -> str:
         return f"<WebSocketSink {self.frames!r}>"
 
-    async def start(self, status: int, headers: Sequence[Header]) -> None:
+    async def start(
+        self, status: int, headers: Sequence[Header], more: Sequence[Header] = ()
+    ) -> None:
         """Nothing: the connection's head went out with its upgrade."""
 
     async def write(self, data: bytes) -> None:

@@ -14,8 +14,8 @@ import msgspec
 Header: TypeAlias = tuple[bytes, bytes]
 """Name in lower case, and value."""
 
-CLOSE: Final[Header] = (b"connection", b"close")
-CHUNKED: Final[Header] = (b"transfer-encoding", b"chunked")
+CLOSE: Final = b"connection: close\r\n"
+CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 """Statuses of responses without a body."""
 REMEMBERED_URL: Final = 128
@@ -79,14 +79,18 @@ def header_lines(headers: Sequence[Header]) -> bytes:
     return lines
 
 
-def response_head(status: int, headers: Sequence[Header], more: bytes = b"") -> bytes:
-    """The bytes of a response's head, `more` being lines of further headers.
+def framed_lines(headers: Sequence[Header]) -> tuple[Framing, bytes]:
+    """How headers frame a body, and their lines. Raises what `read_framing` and `header_lines` raise."""
+    return read_framing(headers), header_lines(headers)
 
-    Raises:
-        ValueError: `headers` hold what cannot stand in a header.
-    """
-    begun = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n".encode()
-    return b"%b%b%b\r\n" % (begun, header_lines(headers), more)
+
+remembered_lines = lru_cache(maxsize=64)(framed_lines)
+"""The same for a tuple of headers that many responses have."""
+
+
+def status_line(status: int) -> bytes:
+    """The first line of a response's head."""
+    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
 
 
 def read_head(

@@ -192,13 +192,16 @@ class HttpProtocol(SweptConnection):
     def _answer(self, cycle: RequestCycle) -> None:
         """Start the task that answers a request."""
         self._answering = cycle
-        tasks, context = self.server_state.tasks, contextvars.copy_context()
-        answering = None if self._upgrade_offered else context.run(cycle.begin, self.direct)
+        answering, context = None, contextvars.copy_context()
+        if not self._upgrade_offered:
+            try:
+                answering = context.run(self.direct, cycle)
+            except Exception as error:  # noqa: BLE001 - the parser would take it for the client's
+                answering = _failing(error)
         if answering is None:
             answering = cycle.run_asgi(self._app, self._scope(cycle.head))
         task = self.loop.create_task(answering, context=context)
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        self.server_state.tasks.add(task)
         task.add_done_callback(cycle.answered, context=context)  # it may log
 
     def _scope(self, head: RequestHead) -> dict[str, Any]:
@@ -392,3 +395,8 @@ class HttpProtocol(SweptConnection):
 def _address(name: Any) -> tuple[str, int] | None:
     """Address and port of a TCP socket's end; None for another socket's."""
     return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
+
+
+async def _failing(error: Exception) -> None:
+    """Fail as the answer, not its head, which the client has made right."""
+    raise error

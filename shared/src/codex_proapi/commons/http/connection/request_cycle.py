@@ -6,10 +6,11 @@ makes a message, a coroutine for each piece, or a task. Both write the same byte
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias, cast
 
+import msgspec
 import structlog
 from uvicorn.server import ServerState
 
@@ -17,10 +18,12 @@ from codex_proapi.commons.http.connection.heads import (
     BODILESS,
     CHUNKED,
     CLOSE,
+    Framing,
     Header,
     RequestHead,
-    read_framing,
-    response_head,
+    framed_lines,
+    remembered_lines,
+    status_line,
 )
 
 ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
@@ -79,7 +82,7 @@ class _Done:
 DONE: Final = cast("Awaitable[None]", _Done())
 
 
-class RequestCycle:
+class RequestCycle(msgspec.Struct, eq=False):
     """One request and its response.
 
     Args:
@@ -88,43 +91,30 @@ class RequestCycle:
         keep_alive: whether the client lets another request follow.
     """
 
-    __slots__ = (
-        *(
-            "head",
-            "keep_alive",
-            "waiting_for_100_continue",
-            "more_body",
-            "disconnected",
-        ),
-        *("response_started", "response_complete", "on_writable"),
-        *("_connection", "_gone", "_pieces", "_untaken", "_woken", "_end_told"),
-        *("_chunked", "_left", "_unsent_head", "_only_chunks"),
-    )
-
-    def __init__(self, connection: Connection, head: RequestHead, *, keep_alive: bool) -> None:
-        self.head = head
-        self.keep_alive = keep_alive
-        """Whether the connection lives on after this response."""
-        self.waiting_for_100_continue = head.expects_continue
-        self.more_body = True
-        """Whether the body has not ended."""
-        self.disconnected = False
-        """Whether the client left before the response was complete."""
-        self.response_started = False
-        self.response_complete = False
-        self.on_writable: Callable[[], None] | None = None
-        """Called when a paused client takes more; only a direct handler sets it."""
-        self._gone: Callable[[], None] | None = None
-        self._connection = connection
-        self._pieces: list[bytes] = []
-        self._untaken = 0
-        self._woken: asyncio.Event | None = None
-        self._end_told = False
-        self._chunked: bool | None = None
-        self._left = 0
-        self._unsent_head = b""
-        self._only_chunks = False
-        """Whether the head was sent and everything that follows are chunks."""
+    _connection: Connection
+    head: RequestHead
+    keep_alive: bool
+    """Whether the connection lives on after this response."""
+    more_body: bool = True
+    """Whether the body has not ended."""
+    disconnected: bool = False
+    """Whether the client left before the response was complete."""
+    response_started: bool = False
+    response_complete: bool = False
+    on_writable: Callable[[], None] | None = None
+    """Called when a paused client takes more; only a direct handler sets it."""
+    _gone: Callable[[], None] | None = None
+    _pieces: list[bytes] = []
+    _untaken: int = 0
+    _woken: asyncio.Event | None = None
+    _end_told: bool = False
+    _continued: bool = False
+    """Whether `100 Continue` was sent, or the response itself."""
+    _chunked: bool | None = None
+    _left: int = 0
+    _unsent_head: bytes = b""
+    _only_chunks: bool = False
+    """Whether the head was sent and everything that follows are chunks."""
 
     def __repr__(self) -> str:
         state = "complete" if self.response_complete else "under way"
@@ -167,11 +157,16 @@ class RequestCycle:
         if self._woken is not None:
             self._woken.set()
 
+    @property
+    def waiting_for_100_continue(self) -> bool:
+        """Whether the client sends its body once it is told to."""
+        return self.head.expects_continue and not self._continued
+
     # The request, directly.
 
     @property
     def whole_body(self) -> bytes | None:
-        """The body, if it came with the head and nothing of it was read; else None."""
+        """The body, if it has come whole and nothing of it was read; else None."""
         if self.more_body or self._end_told or self.waiting_for_100_continue:
             return None
         self._end_told = True
@@ -209,7 +204,7 @@ class RequestCycle:
         transport = self._connection.transport
         if self.waiting_for_100_continue and not transport.is_closing():
             transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.waiting_for_100_continue = False
+            self._continued = True
 
     async def _wait(self) -> None:
         if self._woken is None:
@@ -229,38 +224,37 @@ class RequestCycle:
         """Wait until the client takes more, or has left."""
         return self._connection.writable() if self._connection.write_paused else DONE
 
-    def start(self, status: int, headers: Sequence[Header], more: bytes = b"") -> None:
+    def start(self, status: int, headers: Sequence[Header]) -> None:
         """Begin the response; its head leaves with its first bytes, or with `write(b"")`.
 
         Args:
             status: the status.
             headers: headers, names in lower case.
-            more: `header_lines` of those that are in every response, and are not about its framing.
 
         Raises:
             ValueError: a name or value cannot stand in a header.
         """
+        self.start_framed(status, *framed_lines(headers))
+
+    def start_framed(self, status: int, framing: Framing, lines: bytes) -> None:
+        """Begin the response whose headers were read and written before: `framing` and `lines`."""
+        self.response_started = self._continued = True
         if self.disconnected:
-            self.response_started = True
             return
-        framing = read_framing(headers)
+        chunked, length, added = framing.chunked, framing.length, b""
         if framing.closes:
             self.keep_alive = False
-        chunked = framing.chunked
-        added = list(self._connection.server_state.default_headers)
-        if not self.keep_alive and not framing.closes:
-            added.append(CLOSE)
-        length = framing.length
+        elif not self.keep_alive:
+            added = CLOSE
         if chunked is None and self.head.method != "HEAD" and status not in BODILESS:
             if self.head.http_version == "1.0":
                 length = UNTIL_CLOSE
             else:
-                chunked = True
-                added.append(CHUNKED)
-        head = response_head(status, (*added, *headers), more)
-        self.response_started, self.waiting_for_100_continue = True, False
+                chunked, added = True, added + CHUNKED
         self._chunked, self._left = chunked, length
-        self._unsent_head = head
+        # These change once a second, with the date.
+        _, defaults = remembered_lines(tuple(self._connection.server_state.default_headers))
+        self._unsent_head = b"%b%b%b%b\r\n" % (status_line(status), defaults, added, lines)
 
     def write(self, data: bytes) -> bool:
         """Write a piece of the body, framed as the head says; b"" writes the head alone.
@@ -354,17 +348,9 @@ class RequestCycle:
         """Have an ASGI application answer."""
         await app(scope, self.receive, self.send)
 
-    def begin(
-        self, direct: "Callable[[RequestCycle], Coroutine[Any, Any, None] | None]"
-    ) -> Coroutine[Any, Any, None] | None:
-        """What answers without ASGI, if anything does; an exception fails the answer, not its head."""
-        try:
-            return direct(self)
-        except Exception as error:  # noqa: BLE001 - the parser would take it for a fault of the client
-            return _failing(error)
-
     def answered(self, task: "asyncio.Task[None]") -> None:
         """The task that answers has ended; what it has left undone ends the connection."""
+        self._connection.server_state.tasks.discard(task)
         self._gone = self.on_writable = None
         try:
             task.result()
@@ -387,7 +373,3 @@ class RequestCycle:
             500, [(b"content-type", kind), (b"content-length", length), (b"connection", b"close")]
         )
         self.end(_CRASHED)
-
-
-async def _failing(error: Exception) -> None:
-    raise error

@@ -32,6 +32,8 @@ STREAM_HEADERS: Final[tuple[Header, ...]] = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
+BLANK_HEADERS: Final = (JSON_TYPE, *STREAM_HEADERS[1:])
+"""Of an answer in one piece that blank space comes before."""
 
 
 class ResponseSource(Protocol):
@@ -335,9 +337,9 @@ class ResponseWriter:
 
     async def _start(self, headers: Sequence[Header]) -> None:
         self._started = True
-        kind = STREAM_HEADERS if self._streams else (JSON_TYPE, *STREAM_HEADERS[1:])
+        kind = STREAM_HEADERS if self._streams else BLANK_HEADERS
         limits = self._limit_headers(self._exchange.claims.charge, self._codex)
-        await self._sink.start(200, [*kind, *headers, *limits])
+        await self._sink.start(200, kind, (*headers, *limits))
 
     def _limits(self) -> Sequence[Header]:
         """The rate limit headers of the client's key."""
