@@ -33,6 +33,15 @@ async def test_a_chunked_body_after_an_offered_upgrade_is_read() -> None:
     assert in_pieces.endswith(b"\r\n\r\n300000")
 
 
+async def test_an_upgrade_offered_behind_that_body_is_dropped_like_everything_there() -> None:
+    behind = OFFER + b"content-length: 1\r\n\r\nx"
+    async with serving() as scene:
+        answer = await scene.ask(OFFER + b"content-length: 5\r\n\r\nhello" + behind)
+
+    assert answer.endswith(b"\r\n\r\n5")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
 async def test_what_is_no_chunk_after_an_offered_upgrade_is_refused() -> None:
     async with serving() as scene:
         answer = await scene.ask(OFFER + CHUNKED + b"no chunk\r\n")

@@ -40,4 +40,5 @@ def test_a_clients_address_is_what_trusted_proxies_say_last(
 ) -> None:
     headers = [(b"x-forwarded-for", each.encode()) for each in told]
 
-    assert client_address(peer, headers, TRUSTED) == client
+    assert client_address((peer, 1), headers, TRUSTED) == client
+    assert client_address(None, headers, TRUSTED) == ""

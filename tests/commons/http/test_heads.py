@@ -2,6 +2,7 @@ import httptools
 import pytest
 
 from codex_proapi.commons.http.connection.heads import (
+    STATUS_LINES,
     Framing,
     Header,
     HeadRefused,
@@ -11,7 +12,6 @@ from codex_proapi.commons.http.connection.heads import (
     read_framing,
     read_head,
     remembered_lines,
-    status_line,
 )
 
 HOST: Header = (b"host", b"gateway")
@@ -36,7 +36,7 @@ def test_what_is_remembered_of_headers_is_what_they_are() -> None:
     [(404, b"HTTP/1.1 404 Not Found\r\n"), (599, b"HTTP/1.1 599 \r\n")],
 )
 def test_a_status_without_a_name_is_fine(status: int, line: bytes) -> None:
-    assert status_line(status) == line
+    assert STATUS_LINES[status] == line
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,13 @@ import msgspec
 import pytest
 from support.askings import asked, user
 
-from codex_proapi.gateway.translation.request.translated_request import ClientTraits, HistoryMode
+from codex_proapi.gateway.formats.codex.requests import FORWARDED_HEADERS, TURN_STATE_HEADER
+from codex_proapi.gateway.translation.request.translated_request import (
+    _REVEALING,
+    ClientTraits,
+    HistoryMode,
+    read_headers,
+)
 
 
 @pytest.mark.parametrize("originator", ["codex_cli_rs", "codex_exec", "codex_vscode", "codex-tui"])
@@ -12,6 +18,15 @@ def test_codex_is_known_by_its_originator(originator: str) -> None:
     headers = {"originator": originator, "session-id": "s", "thread-id": "t"}
 
     assert ClientTraits.of(headers) == ClientTraits(is_codex=True, session="s")
+
+
+def test_every_header_that_is_read_is_text_and_no_other() -> None:
+    names = {*_REVEALING, *FORWARDED_HEADERS, TURN_STATE_HEADER}
+    texts = {name: f"\xe9 {name}" for name in names}
+    sent = {name.encode(): value.encode("latin-1") for name, value in texts.items()}
+
+    assert read_headers({**sent, b"authorization": b"Bearer x", b"accept": b"*/*"}) == texts
+    assert read_headers({b"accept": b"*/*"}) == {}
 
 
 @pytest.mark.parametrize("originator", ["opencode", "Codex", "", "mycodex_1"])

@@ -24,7 +24,9 @@ def was_forwarded(headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def client_address(
-    peer: str, headers: Iterable[tuple[bytes, bytes]], trusted: Sequence[Network]
+    peer: tuple[str, int] | None,
+    headers: Iterable[tuple[bytes, bytes]],
+    trusted: Sequence[Network],
 ) -> str:
     """The address a request came from: its peer, or what trusted proxies say in X-Forwarded-For.
 
@@ -32,15 +34,17 @@ def client_address(
     proxy's counts; a client may have forged those before it.
 
     Args:
-        peer: Address of the connection's other end.
+        peer: Address and port of the connection's other end; None for a unix socket's, which has none.
         headers: Names (in lower case) and values.
         trusted: Networks of the proxies that are believed.
     """
+    if peer is None:
+        return ""
     told = b""
     for name, value in headers if trusted else ():
         if name == b"x-forwarded-for":
             told = b"%b,%b" % (told, value) if told else value
-    return _behind_proxies(peer, told, trusted) if told else _plain(peer)
+    return _behind_proxies(peer[0], told, trusted) if told else _plain(peer[0])
 
 
 def _behind_proxies(peer: str, told: bytes, trusted: Sequence[Network]) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
 from codex_proapi.gateway.exchange.serve import ExchangeService, Request
-from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of, texts_of
+from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of
 from codex_proapi.gateway.server.body_budget import BodyHold
 from codex_proapi.gateway.server.read_body import read_body
 from codex_proapi.gateway.server.sink import DirectSink, HttpSink
+from codex_proapi.gateway.translation.request.translated_request import read_headers
 
 
 class DirectRequest(Request, kw_only=True, eq=False):
@@ -25,16 +26,13 @@ class DirectRequest(Request, kw_only=True, eq=False):
     async def read_body(self, hold: BodyHold) -> bytes:
         """The body, decompressed, once."""
         whole = self.cycle.whole_body
-        if whole is None or b"content-encoding" in self.headers:
-            return await read_body(self.cycle.receive, self.headers, hold=hold, whole=whole)
-        hold.take(len(whole))
-        return whole
+        return await read_body(self.cycle.receive, self.headers, hold=hold, whole=whole)
 
     def take_headers(self) -> Mapping[str, str]:
-        """Its headers as text, once."""
+        """Those of its headers that are read, as text, once."""
         headers, self.headers = self.headers, {}
         self.cycle.head.headers.clear()
-        return texts_of(headers)
+        return read_headers(headers)
 
 
 class AsgiRequest(Request, kw_only=True, eq=False):
@@ -58,8 +56,13 @@ class Endpoint:
 
     def direct(self, cycle: RequestCycle, request_id: str) -> Coroutine[Any, Any, None]:
         """What serves one request on its connection."""
+        headers = dict(cycle.head.headers)
         request = DirectRequest(
-            id=request_id, headers=dict(cycle.head.headers), watch=cycle.watch, cycle=cycle
+            id=request_id,
+            headers=headers,
+            watch=cycle.watch,
+            whole=None if b"content-encoding" in headers else cycle.whole_body,
+            cycle=cycle,
         )
         sink = DirectSink(cycle.send, request_id, self._service.dialect, cycle)
         return self._service.serve(request, sink)

@@ -105,7 +105,8 @@ class Router:
         if scope["type"] != "http":
             raise RuntimeError("only HTTP is served here")
         request_id = make_request_id()
-        bind_request(request_id, self._client(scope.get("client"), scope["headers"]))
+        client = client_address(scope.get("client"), scope["headers"], self._trusted_proxies)
+        bind_request(request_id, client)
         method = scope["method"]
         if method == "POST":
             endpoint = self._endpoints.get(PATHS.get(scope["path"], ""))
@@ -133,11 +134,8 @@ class Router:
         if endpoint is None:
             return None
         request_id = make_request_id()
-        bind_request(request_id, self._client(head.client, head.headers))
+        bind_request(request_id, client_address(head.client, head.headers, self._trusted_proxies))
         return endpoint.direct(cycle, request_id)
-
-    def _client(self, peer: tuple[str, int] | None, headers: Sequence[Header]) -> str:
-        return client_address(peer[0], headers, self._trusted_proxies) if peer else ""
 
 
 def _comes_from_page(scope: Scope) -> bool:

@@ -24,12 +24,12 @@ from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.request_handler import RequestHandler
 from codex_proapi.gateway.metrics.histograms import LabelledHistogram
 from codex_proapi.gateway.metrics.series import RedisWork
-from codex_proapi.gateway.server.asgi import texts_of
 from codex_proapi.gateway.server.body_budget import MOST_CONTAINERS, BodyHold, check_values
 from codex_proapi.gateway.server.body_threads import work_on
 from codex_proapi.gateway.server.error_response import internal_fault, log_refusal
 from codex_proapi.gateway.server.request_context import bind_key
 from codex_proapi.gateway.server.sink import Sink
+from codex_proapi.gateway.translation.request.translated_request import read_headers
 
 LARGE_BODY = 1024 * 1024
 """Bytes of a body from which other tasks may run between reading it and translating it.
@@ -47,6 +47,8 @@ class Request(msgspec.Struct, kw_only=True, eq=False):
     """By lower-case name."""
     watch: Callable[[Callable[[], None]], None]
     """Calls what it is given once the client has left; used when the body was read."""
+    whole: bytes | None = None
+    """The body, if it has come already and is not packed."""
     authenticated: Authenticated | None = None
     """Its client, if that is known already."""
     hold: BodyHold | None = None
@@ -57,9 +59,9 @@ class Request(msgspec.Struct, kw_only=True, eq=False):
         raise NotImplementedError
 
     def take_headers(self) -> Mapping[str, str]:
-        """Its headers as text, once: they are not kept for as long as the answer takes."""
+        """Those of its headers that are read, as text, once: an answer may take long."""
         headers, self.headers = self.headers, {}
-        return texts_of(headers)
+        return read_headers(headers)
 
 
 class ExchangeService:
@@ -122,7 +124,11 @@ class ExchangeService:
             return
         exchange, writer = self._begun(request, sink, authenticated)
         try:
-            exchange.body = await request.read_body(exchange.hold)
+            if request.whole is None:
+                exchange.body = await request.read_body(exchange.hold)
+            else:
+                exchange.body, request.whole = request.whole, None
+                exchange.hold.take(len(exchange.body))
             if len(exchange.body) > MOST_CONTAINERS:  # a smaller one cannot hold too many values
                 await _check_large(exchange.body, exchange.hold)
             request.watch(partial(exchange.interrupt, None))

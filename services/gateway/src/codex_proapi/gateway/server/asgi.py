@@ -1,6 +1,6 @@
 """Types and helpers for raw ASGI, used on the hot path instead of a framework."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, TypeAlias
 
 from codex_proapi.gateway.server.common_headers import CORS_HEADERS
@@ -16,11 +16,6 @@ Header: TypeAlias = tuple[bytes, bytes]
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
     """The request's headers by lower-case name; of several with one name the last."""
     return dict(scope["headers"])
-
-
-def texts_of(headers: Mapping[bytes, bytes]) -> dict[str, str]:
-    """The same as text."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
 
 
 async def send_response(

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
+import msgspec
+
 from codex_proapi.gateway.errors import Overloaded, TooLarge
 from codex_proapi.gateway.server.body_threads import COUNTED_AT_ONCE, FairTurns, count_of
 
@@ -47,22 +49,23 @@ class BodyBudget:
         return f"<BodyBudget {self.held} of {self.most} bytes>"
 
 
-class BodyHold:
+def _unbounded() -> BodyBudget:
+    return BodyBudget(sys.maxsize)
+
+
+class BodyHold(msgspec.Struct, eq=False):
     """One request's share of the body budget.
 
     Args:
-        budget: what it is a share of; None bounds nothing.
+        budget: what it is a share of; without it nothing is bounded.
         key_id: the client's key, which has its own turns at the threads.
     """
 
-    __slots__ = ("_budget", "_closed", "_key_id", "size")
-
-    def __init__(self, budget: BodyBudget | None = None, key_id: str = "") -> None:
-        self._budget = budget or BodyBudget(sys.maxsize)
-        self._key_id = key_id
-        self._closed = False
-        self.size = 0
-        """Bytes held."""
+    _budget: BodyBudget = msgspec.field(default_factory=_unbounded)
+    _key_id: str = ""
+    size: int = 0
+    """Bytes held."""
+    _closed: bool = False
 
     def __repr__(self) -> str:
         return f"<BodyHold of {self.size} bytes>"
@@ -88,6 +91,8 @@ class BodyHold:
         After all were given back none can be taken: a thread may still be unpacking for a request
         that has ended.
         """
+        if self._closed and not self.size:
+            return  # nothing is left, and nothing can be taken any more
         budget = self._budget
         with budget.lock:
             self._closed = self._closed or size is None

@@ -40,6 +40,8 @@ class InFlight:
         self._exchanges: set[Running] = set()
         self.enter: Callable[[Running], None] = self._exchanges.add
         """Adds an exchange."""
+        self.leave: Callable[[Running], None] = self._exchanges.discard
+        """Removes an exchange."""
         self._empty: asyncio.Event | None = None
         """Set once the last exchange has left; there is one while that is waited for."""
         self._ended = False
@@ -60,12 +62,6 @@ class InFlight:
             raise Overloaded(RESTARTING)
         if len(self._exchanges) + self.arriving >= self._most:
             raise Overloaded("Too many requests are under way here. Please try again.")
-
-    def leave(self, exchange: Running) -> None:
-        """Remove an exchange."""
-        self._exchanges.discard(exchange)
-        if self._empty is not None and not self._exchanges:
-            self._empty.set()
 
     def by_account(self) -> dict[str, int]:
         """Number of exchanges in flight by account id."""
@@ -92,7 +88,14 @@ class InFlight:
         self.end_all()
         if not self._exchanges:
             return
-        self._empty = self._empty or asyncio.Event()
+        empty = self._empty = self._empty or asyncio.Event()
+        self.leave = self._leave_last
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._empty.wait()
+                await empty.wait()
+
+    def _leave_last(self, exchange: Running) -> None:
+        """Remove an exchange while the last one's end is waited for."""
+        self._exchanges.discard(exchange)
+        if self._empty is not None and not self._exchanges:
+            self._empty.set()

@@ -22,9 +22,18 @@ REMEMBERED_URL: Final = 128
 """Length of URLs up to which it is remembered how they are read."""
 _LINES: Final = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\x00-\x08\x0a-\x1f\x7f]*\r\n)*")
 """Header lines of which none can be taken for the end of the head."""
-_STATUS_LINES: Final = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
-}
+
+
+class _StatusLines(dict[int, bytes]):
+    """First lines of responses by status."""
+
+    def __missing__(self, status: int) -> bytes:
+        return b"HTTP/1.1 %d \r\n" % status
+
+
+STATUS_LINES: Final = _StatusLines(
+    {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
+)
 
 
 class HeadRefused(Exception):
@@ -86,11 +95,6 @@ def framed_lines(headers: Sequence[Header]) -> tuple[Framing, bytes]:
 
 remembered_lines = lru_cache(maxsize=64)(framed_lines)
 """The same for a tuple of headers that many responses have."""
-
-
-def status_line(status: int) -> bytes:
-    """The first line of a response's head."""
-    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
 
 
 def read_head(

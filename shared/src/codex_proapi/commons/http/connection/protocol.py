@@ -14,15 +14,10 @@ import httptools
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from codex_proapi.commons.http.connection.heads import (
-    Header,
-    HeadRefused,
-    RequestHead,
-    read_head,
-)
+from codex_proapi.commons.http.connection.heads import HeadRefused, RequestHead, read_head
+from codex_proapi.commons.http.connection.known_head import KnownHead, known_head
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
-from codex_proapi.commons.http.connection.sweep import SweptConnection
-from codex_proapi.commons.http.connection.upgrade_body import UpgradeBody
+from codex_proapi.commons.http.connection.upgrading import UpgradingConnection
 from codex_proapi.commons.http.limits import (
     HEAD_TOO_LARGE,
     FaultBody,
@@ -31,7 +26,6 @@ from codex_proapi.commons.http.limits import (
 from codex_proapi.commons.http.upgrade import (
     UPGRADE,
     WRITE_HIGH_WATER,
-    UpgradedConnection,
     UpgradeOffer,
     offers_websocket,
 )
@@ -71,7 +65,7 @@ def protocol_with(
     return type("ServiceHttpProtocol", (HttpProtocol,), members)
 
 
-class HttpProtocol(SweptConnection):
+class HttpProtocol(UpgradingConnection):
     """One connection of a client; `protocol_with` makes the class with a service's limits.
 
     Args:
@@ -81,17 +75,9 @@ class HttpProtocol(SweptConnection):
     """
 
     __slots__ = (
-        *(
-            "server_state",
-            "write_paused",
-            "_after_offer",
-            "_app",
-            "_app_state",
-            "_body_came",
-            "_framing_bytes",
-        ),
-        *("_head_began", "_head_bytes", "_headers", "_local", "_parser", "_upgrade_body"),
-        *("_upgrade_offered", "_url", "_writable"),
+        *("server_state", "write_paused", "_app", "_app_state", "_body_came", "_body_left"),
+        *("_framing_bytes", "_head_began", "_head_bytes", "_heads_read", "_known_head"),
+        *("_local", "_parser", "_url", "_writable"),
     )
     direct: DirectHandler
     _head_limit = _head_count = 0
@@ -115,13 +101,12 @@ class HttpProtocol(SweptConnection):
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._local: tuple[str, int] | None = None
         self._url = b""
-        self._headers: list[Header] = []
         self._writable: asyncio.Event | None = None
-        self._upgrade_body: UpgradeBody | None = None
-        self._upgrade_offered = False
-        self._after_offer = b""
         self._head_began = self._body_came = False
-        self._head_bytes = self._framing_bytes = 0
+        self._head_bytes = self._framing_bytes = self._heads_read = 0
+        self._known_head: KnownHead | None = None
+        self._body_left = 0
+        """Bytes that are still to come of the body behind a known head."""
 
     def __repr__(self) -> str:
         return f"<HttpProtocol {self.client} head={self._in_head}>"
@@ -160,11 +145,12 @@ class HttpProtocol(SweptConnection):
         """End the head; start what answers, or let the request wait for the one before it."""
         self._in_head = False
         self._quiet_sweeps = 0
+        self._heads_read += 1
         parser, headers, before = self._parser, self._headers, self.cycle
         version, method = parser.get_http_version(), parser.get_method()
         head = read_head(method, self._url, version, headers, self.client)
         keep_alive = version != "1.0" and parser.should_keep_alive() and not self._leaving
-        cycle = self.cycle = RequestCycle(self, head, keep_alive=keep_alive)
+        cycle = self.cycle = RequestCycle(self, head, keep_alive)
         # HTTP/1.0 knows no upgrade (RFC 9110, 7.8): such a request is answered like any other.
         self._upgrade_offered = (
             version != "1.0" and parser.should_upgrade() and offers_websocket(method, headers)
@@ -257,7 +243,7 @@ class HttpProtocol(SweptConnection):
             self._make_room()
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser; count the bytes of a head, or between pieces of a body, after that.
+        """Read what has come; count the bytes of a head, or between pieces of a body, after that.
 
         The parser tells of a header only when it is complete, so an endless one must be counted
         here, before a body and after its last chunk. A head that began in these very bytes may
@@ -267,6 +253,25 @@ class HttpProtocol(SweptConnection):
             self._drop(len(data))
             return
         self._head_began = self._body_came = False
+        if self._body_left:
+            self._take_body(data)
+        elif self._known_head is None or not self._take_request(self._known_head, data):
+            self._parse(data)
+        cycle = self.cycle
+        if cycle is None or cycle.more_body or self._in_head:
+            self._weigh_unfinished(len(data))
+        else:
+            self._framing_bytes = 0
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser; remember the head that the bytes begin with, for the requests to come.
+
+        A connection's first request may be its only one. From the second on it is tried less and
+        less often, as there are clients, and proxies, whose heads are all different.
+        """
+        cycle, heads = self.cycle, self._heads_read + 1
+        repeats = heads > 1 and not heads & (heads - 1)
+        begins = not self._in_head and (cycle is None or not cycle.more_body)
         try:
             if self._upgrade_body is None:
                 self._parser.feed_data(data)
@@ -276,11 +281,49 @@ class HttpProtocol(SweptConnection):
             self._stop_at_upgrade(data[offer.args[0] :])
         except httptools.HttpParserError:
             self.refuse(self._fault)
+        if not (repeats and begins and self._heads_read == heads):
+            return
         cycle = self.cycle
-        if cycle is None or cycle.more_body or self._in_head:
-            self._weigh_unfinished(len(data))
-        else:
-            self._framing_bytes = 0
+        if cycle is not None and cycle.keep_alive and self._upgrade_body is None:
+            self._known_head = known_head(data, self._url, cycle.head) or self._known_head
+
+    def _take_request(self, known: KnownHead, data: bytes) -> bool:
+        """Take a request that begins with a known head; False if it does not, or none begins here.
+
+        The parser knows nothing of it: it is where it was, behind the end of a request.
+        """
+        before = self.cycle
+        if not data.startswith(known.before) or before is None or not before.response_complete:
+            return False
+        ended = before.keep_alive and not (before.more_body or self._in_head or self._upgrade_body)
+        found = known.read(data) if ended and self._refusal is None else None
+        if found is None:
+            return False
+        head, start, length = found
+        self._quiet_sweeps, self._upgrade_offered = 0, False
+        body, keep_alive = data[start:], not self._leaving
+        if len(body) == length <= BODY_HIGH_WATER:
+            cycle = RequestCycle(self, head, keep_alive, more_body=False, pieces=[body])
+            self.cycle = cycle
+            self._answer(cycle)
+            return True
+        cycle = self.cycle = RequestCycle(self, head, keep_alive)
+        self._answer(cycle)
+        self._body_left = length
+        self._take_body(body)
+        return True
+
+    def _take_body(self, data: bytes) -> None:
+        """Take bytes of a body behind a known head; what follows them is the parser's."""
+        left = self._body_left
+        piece = data[:left]
+        self._body_left = left - len(piece)
+        if piece:
+            self.on_body(piece)
+        if not self._body_left:
+            self.on_message_complete()
+            if len(data) > left:
+                self._parse(data[left:])
 
     def _weigh_unfinished(self, size: int) -> None:
         """Count bytes of which the parser has told nothing: it keeps them until it does."""
@@ -339,57 +382,6 @@ class HttpProtocol(SweptConnection):
         while self.write_paused:
             self._writable.clear()
             await self._writable.wait()
-
-    # An offered upgrade.
-
-    def _stop_at_upgrade(self, rest: bytes) -> None:
-        """What follows an offer is the body, or another protocol if the application takes it."""
-        try:
-            self._refuse_upgrade(rest)
-        except httptools.HttpParserError:
-            self.refuse(self._fault)
-            return
-        if self._upgrade_offered:
-            self._after_offer = rest
-            self.pause_reading()  # until the application has taken or refused it
-
-    def _refuse_upgrade(self, rest: bytes) -> None:
-        """Answer the request itself, on a connection that is closed after it.
-
-        The parser stops where an upgrade is offered and would take the body for another request:
-        Java's client offers h2c with every POST, and its body was seen to get lost.
-        """
-        if self.cycle is not None:
-            self.cycle.keep_alive = False
-        self._upgrade_body = UpgradeBody(self._headers, self.on_body)
-        self._take_upgrade_body(rest)
-
-    def _hand_over(self, connection: UpgradedConnection) -> None:
-        """Give the transport to a connection that speaks another protocol: see `UpgradeOffer.take`.
-
-        This object leaves the server's connections; the other takes its place.
-        """
-        transport, cycle = self.transport, self.cycle
-        if cycle is None or cycle.disconnected or transport.is_closing():
-            raise ConnectionResetError
-        cycle.response_started = cycle.response_complete = True  # nothing more is sent
-        self._siblings.discard(self)
-        connection.belong_to(self._siblings)
-        connection.connection_made(transport)
-        transport.set_protocol(connection)
-        self.resume_reading()
-        if self._after_offer:
-            connection.data_received(self._after_offer)
-
-    def _take_upgrade_body(self, data: bytes) -> None:
-        """Take the body of a request whose upgrade was refused; what follows it is dropped."""
-        body, cycle = self._upgrade_body, self.cycle
-        if body is None or cycle is None or cycle.response_complete:
-            return
-        cycle.more_body = True  # the parser has told of an end at the upgrade
-        body.feed(data)
-        cycle.more_body = not body.complete
-        cycle.wake()
 
 
 def _address(name: Any) -> tuple[str, int] | None:

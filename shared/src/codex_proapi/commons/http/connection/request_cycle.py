@@ -18,12 +18,12 @@ from codex_proapi.commons.http.connection.heads import (
     BODILESS,
     CHUNKED,
     CLOSE,
+    STATUS_LINES,
     Framing,
     Header,
     RequestHead,
     framed_lines,
     remembered_lines,
-    status_line,
 )
 
 ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
@@ -97,6 +97,8 @@ class RequestCycle(msgspec.Struct, eq=False):
     """Whether the connection lives on after this response."""
     more_body: bool = True
     """Whether the body has not ended."""
+    pieces: list[bytes] = []
+    """What has come of the body, and nobody has taken yet."""
     disconnected: bool = False
     """Whether the client left before the response was complete."""
     response_started: bool = False
@@ -104,7 +106,6 @@ class RequestCycle(msgspec.Struct, eq=False):
     on_writable: Callable[[], None] | None = None
     """Called when a paused client takes more; only a direct handler sets it."""
     _gone: Callable[[], None] | None = None
-    _pieces: list[bytes] = []
     _untaken: int = 0
     _woken: asyncio.Event | None = None
     _end_told: bool = False
@@ -124,7 +125,7 @@ class RequestCycle(msgspec.Struct, eq=False):
 
     def feed(self, piece: bytes) -> int:
         """Take a piece of the body; gives how many bytes of memory hold what nobody has taken yet."""
-        self._pieces.append(piece)
+        self.pieces.append(piece)
         self._untaken += len(piece) + PIECE_BYTES
         if self._woken is not None:
             self._woken.set()
@@ -157,17 +158,15 @@ class RequestCycle(msgspec.Struct, eq=False):
         if self._woken is not None:
             self._woken.set()
 
-    @property
-    def waiting_for_100_continue(self) -> bool:
-        """Whether the client sends its body once it is told to."""
-        return self.head.expects_continue and not self._continued
-
     # The request, directly.
 
     @property
     def whole_body(self) -> bytes | None:
-        """The body, if it has come whole and nothing of it was read; else None."""
-        if self.more_body or self._end_told or self.waiting_for_100_continue:
+        """The body, if it has come whole and nothing of it was read; else None.
+
+        A client that asks for `100 Continue` gets one, though it may have sent its body already.
+        """
+        if self.more_body or self._end_told or self.head.expects_continue:
             return None
         self._end_told = True
         return self._taken()
@@ -178,7 +177,7 @@ class RequestCycle(msgspec.Struct, eq=False):
         while True:
             if self.disconnected or self.response_complete:
                 raise ClientGone
-            if self._pieces or not (self.more_body or self._end_told):
+            if self.pieces or not (self.more_body or self._end_told):
                 break
             await self._wait()
         self._end_told = not self.more_body
@@ -194,7 +193,7 @@ class RequestCycle(msgspec.Struct, eq=False):
                 self._connection.resume_reading()  # an end that is not read is not noticed
 
     def _taken(self) -> bytes:
-        pieces = self._pieces
+        pieces = self.pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self._untaken = 0
@@ -202,7 +201,8 @@ class RequestCycle(msgspec.Struct, eq=False):
 
     def _say_continue(self) -> None:
         transport = self._connection.transport
-        if self.waiting_for_100_continue and not transport.is_closing():
+        waits = self.head.expects_continue and not self._continued
+        if waits and not transport.is_closing():
             transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._continued = True
 
@@ -254,7 +254,7 @@ class RequestCycle(msgspec.Struct, eq=False):
         self._chunked, self._left = chunked, length
         # These change once a second, with the date.
         _, defaults = remembered_lines(tuple(self._connection.server_state.default_headers))
-        self._unsent_head = b"%b%b%b%b\r\n" % (status_line(status), defaults, added, lines)
+        self._unsent_head = b"%b%b%b%b\r\n" % (STATUS_LINES[status], defaults, added, lines)
 
     def write(self, data: bytes) -> bool:
         """Write a piece of the body, framed as the head says; b"" writes the head alone.

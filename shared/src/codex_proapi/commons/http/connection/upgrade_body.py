@@ -36,6 +36,8 @@ class UpgradeBody:
             return
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # offered by a request behind the body: dropped like everything there
         except httptools.HttpParserError:
             if not self.complete:
                 raise

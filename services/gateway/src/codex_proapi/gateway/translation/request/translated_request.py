@@ -6,7 +6,12 @@ from collections.abc import Mapping
 import msgspec
 
 from codex_proapi.commons.codex.minimal_request import LITE_HEADER
-from codex_proapi.gateway.formats.codex.requests import Item, UpstreamRequest
+from codex_proapi.gateway.formats.codex.requests import (
+    FORWARDED_HEADERS,
+    TURN_STATE_HEADER,
+    Item,
+    UpstreamRequest,
+)
 
 SESSION_HEADERS = (
     "session-id",
@@ -103,6 +108,23 @@ _REVEALING = frozenset(
 )  # fmt: skip
 """All headers that are looked at: most clients send none."""
 _NO_TRAITS = ClientTraits()
+_READ = frozenset(name.encode() for name in (*_REVEALING, *FORWARDED_HEADERS, TURN_STATE_HEADER))
+"""Headers that a translation or an attempt reads of a client's."""
+
+
+def read_headers(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """Those of a request's headers that are read after its authentication, as text.
+
+    Args:
+        headers: all of them, by lower-case name.
+    """
+    if _READ.isdisjoint(headers):
+        return {}
+    return {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in headers.items()
+        if name in _READ
+    }
 
 
 class _TurnMetadata(msgspec.Struct):
