@@ -3,8 +3,12 @@
 import copy
 from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.askings import assistant, call, result, user
 
+from codex_proapi.gateway.translation.history import call_pairing
 from codex_proapi.gateway.translation.history.call_pairing import INTERRUPTED, ORPHANED, paired
 
 HI = user("hi")
@@ -187,3 +191,36 @@ def test_a_long_history_of_bad_ids_takes_no_longer_than_its_length() -> None:
     found = paired(calls * 20_000)
 
     assert len({item["call_id"] for item in found if item["type"] == "function_call"}) == 60_000
+
+
+_IDS = st.sampled_from(["a", "b", "c", "", "x" * 65])
+_CUSTOM = st.builds(
+    lambda call_id, kind: {
+        "type": kind,
+        "call_id": call_id,
+        "name": "p",
+        "input": "",
+        "output": "",
+    },
+    _IDS,
+    st.sampled_from(["custom_tool_call", "custom_tool_call_output"]),
+).map(lambda item: {name: item[name] for name in item if name not in _FOREIGN[item["type"]]})
+_FOREIGN = {"custom_tool_call": {"output"}, "custom_tool_call_output": {"name", "input"}}
+_ITEMS = st.lists(
+    st.builds(call, _IDS, st.just("f"))
+    | st.builds(result, _IDS, st.just("1"))
+    | _CUSTOM
+    | st.just(HI),
+    max_size=8,
+)
+
+
+@given(_ITEMS)
+def test_a_history_that_agrees_at_first_sight_is_what_pairing_makes_of_it(
+    items: list[dict[str, Any]],
+) -> None:
+    found = paired(items)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(call_pairing, "_is_paired", lambda _: False)
+        assert paired(items) == found

@@ -10,7 +10,7 @@ from support.askings import PIXEL, assistant, call, chat_call, developer, result
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.request.context import TranslationContext
-from codex_proapi.gateway.translation.request.message_items import message_items, text_message
+from codex_proapi.gateway.translation.request.message_items import message_items, text_messages
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 
 IMAGE = {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}}
@@ -53,9 +53,9 @@ ENTRY: Any = st.fixed_dictionaries(
 
 @given(ENTRY)
 def test_a_message_of_text_is_what_it_is_in_parts(entry: dict[str, Any]) -> None:
-    item = text_message(entry)
+    [item] = text_messages([entry])
 
-    if item is not None:
+    if item:
         assert _items(entry) == [item]
 
 
@@ -65,8 +65,8 @@ def test_a_message_of_text_is_what_it_is_in_parts(entry: dict[str, Any]) -> None
 def test_a_message_of_text_is_known_by_its_fields(role: str, content: Any, rest: Any) -> None:
     entry = {"role": role, "content": content, **rest}
 
-    assert [text_message(entry)] == _items(entry)
-    assert text_message({**entry, "type": "reasoning"}) is None
+    assert text_messages([entry]) == _items(entry)
+    assert text_messages([{**entry, "type": "reasoning"}]) == [{}]
 
 
 @pytest.mark.parametrize("role", ["system", "developer"])

@@ -17,7 +17,7 @@ from support.bodies import ANY_OBJECTS, ENDPOINTS, LIKELY_BODIES
 from support.upstream_rules import broken_rule
 
 from codex_proapi.gateway.errors import BadRequest, UnknownModel
-from codex_proapi.gateway.formats.codex.requests import Shape
+from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
 from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
     HistoryMode,
@@ -64,11 +64,19 @@ def test_any_likely_body_is_refused_with_its_culprit_or_keeps_upstreams_rules(
 def _check(translated: TranslatedRequest, body: dict[str, Any], before: str) -> None:
     assert json.dumps(body) == before
     request = translated.request
+    if request.text_only:
+        assert all(part.keys() == {"type", "text"} for part in _parts(request))
     for each in (request, request.in_shape(request.shape.other), request.without_encrypted()):
         if not (each.shape is Shape.LITE and "5.5" in each.model):
             assert _rule(each) is None
     originals = {translated.tool_names.get(t.name, t.name) for t in request.tools}
     assert len(originals) == len(request.tools)
+
+
+def _parts(request: UpstreamRequest) -> list[dict[str, Any]]:
+    """All parts of messages and results."""
+    held = [item.get(field) for item in request.input for field in ("content", "output")]
+    return [part for parts in held if isinstance(parts, list) for part in parts]
 
 
 def _rule(request: Any) -> str | None:

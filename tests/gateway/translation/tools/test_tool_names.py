@@ -11,7 +11,7 @@ from codex_proapi.gateway.translation.tools.tool_names import TOOL_NAME_LIMIT, T
 
 @pytest.mark.parametrize("name", ["read", "A-1_b", "x" * TOOL_NAME_LIMIT])
 def test_a_legal_name_is_sent_as_it_is(name: str) -> None:
-    names = ToolNames([name])
+    names = ToolNames.of([name])
 
     assert names.sent(name) == name
     assert names.sent(name) == name
@@ -40,12 +40,12 @@ def test_any_other_is_shortened_with_a_digest(name: str, stem: str) -> None:
 
 
 def test_the_short_form_depends_on_the_name_alone() -> None:
-    assert ToolNames(["a"]).sent("x" * 80) == ToolNames().sent("x" * 80)
+    assert ToolNames.of(["a"]).sent("x" * 80) == ToolNames().sent("x" * 80)
 
 
 def test_a_declared_name_keeps_its_own_where_they_collide() -> None:
     short = ToolNames().sent("x" * 80)
-    names = ToolNames([short])
+    names = ToolNames.of([short])
 
     assert names.sent(short) == short
     assert names.sent("x" * 80) != short
@@ -62,7 +62,7 @@ def test_a_later_name_gives_way_where_they_collide() -> None:
 
 @given(st.lists(st.text(max_size=100) | st.sampled_from(["a", "a.b", "a_b"])))
 def test_every_name_comes_back(given_names: list[str]) -> None:
-    names = ToolNames(given_names[::2])
+    names = ToolNames.of(given_names[::2])
     sent = {name: names.sent(name) for name in given_names}
 
     assert len(set(sent.values())) == len(set(given_names))

@@ -28,7 +28,7 @@ def _fields(*tools: Any) -> Any:
 
 def _read(*tools: Any, dropped: Dropped | None = None) -> ToolSet:
     fields = _fields(*tools)
-    names = ToolNames(declared_names(fields))
+    names = ToolNames.of(declared_names(fields))
     return read_tools(fields, "tools", names=names, dropped=dropped or Dropped())
 
 

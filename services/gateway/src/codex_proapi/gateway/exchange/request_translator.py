@@ -21,7 +21,7 @@ from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.client_body import asked_of
 from codex_proapi.gateway.server.body_threads import VALUES_AT_ONCE, work_on
 from codex_proapi.gateway.translation.history.token_estimate import estimate
-from codex_proapi.gateway.translation.messages.request.model_families import is_haiku
+from codex_proapi.gateway.translation.messages.request.model_families import HAIKU, is_haiku
 from codex_proapi.gateway.translation.request.key_caps import capped
 from codex_proapi.gateway.translation.request.translated_request import (
     ClientTraits,
@@ -63,8 +63,10 @@ class RequestTranslator:
             authenticated = current
             translated = await self.translate(traits, current.key)
         endpoint = self._dialect.name
-        haiku = endpoint == MESSAGES and is_haiku(
-            translated.asked_model, self._services.catalogues.current
+        haiku = (
+            endpoint == MESSAGES
+            and HAIKU in translated.asked_model.lower()
+            and is_haiku(translated.asked_model, self._services.catalogues.current)
         )
         work = work_class(translated, traits, endpoint=endpoint, is_haiku=haiku)
         if work is not None:
@@ -145,7 +147,17 @@ class RequestTranslator:
         if instead:
             catalogue = _serving(catalogue, instead)
         exchange.key = key
-        translated, tokens = await self._read(catalogue, self._options(key), traits)
+        options, body = self._options(key), exchange.body
+        try:
+            if len(body) <= VALUES_AT_ONCE:
+                translated, tokens = self._read(body, catalogue, options=options, traits=traits)
+            else:
+                read = partial(self._read, body, catalogue, options=options, traits=traits)
+                translated, tokens = await work_on(body, read, turn=exchange.body_turn)
+        except ClientFault:
+            asking = partial(asked_of, body)
+            exchange.note_asked(*await work_on(body, asking, turn=exchange.body_turn))
+            raise
         if instead:
             translated = msgspec.structs.replace(
                 translated,
@@ -155,37 +167,30 @@ class RequestTranslator:
             )
         exchange.note_translation(translated)  # what the caps refuse has asked for a model, too
         if key is not None and (key.max_effort or key.fast_tier):
-            model = catalogue.find(translated.request.model)
-            within = capped(translated, model, max_effort=key.max_effort, fast_tier=key.fast_tier)
-            if within is not translated:
-                translated = within
-                exchange.note_translation(translated)
+            translated = self._capped(translated, key, catalogue)
         check_model(key, translated.request.model)
         if translated.unresolved:
             return await self._expanded(translated, key.id if key else "")
         exchange.estimate = tokens
         return translated
 
-    async def _read(
-        self, catalogue: Catalogue, options: RequestOptions, traits: ClientTraits
+    def _read(
+        self, body: bytes, catalogue: Catalogue, *, options: RequestOptions, traits: ClientTraits
     ) -> tuple[TranslatedRequest, int]:
-        """Translate the body and estimate its tokens; note which model a refused one asked for."""
-        exchange, body = self._exchange, self._exchange.body
+        """Translate a body and estimate its tokens; for a long one in a thread."""
+        translated = self._dialect.read(body, catalogue=catalogue, options=options, client=traits)
+        request = translated.request
+        return translated, estimate(len(body), () if request.text_only else request.input)
 
-        def read() -> tuple[TranslatedRequest, int]:
-            translated = self._dialect.read(
-                body, catalogue=catalogue, options=options, client=traits
-            )
-            return translated, estimate(len(body), translated.request.input)
-
-        try:
-            if len(body) <= VALUES_AT_ONCE:
-                return read()
-            return await work_on(body, read, turn=exchange.body_turn)
-        except ClientFault:
-            asking = partial(asked_of, body)
-            exchange.note_asked(*await work_on(body, asking, turn=exchange.body_turn))
-            raise
+    def _capped(
+        self, translated: TranslatedRequest, key: ApiKey, catalogue: Catalogue
+    ) -> TranslatedRequest:
+        """The request within the caps of its key. Raises BadRequest for a tier that it may not have."""
+        model = catalogue.find(translated.request.model)
+        within = capped(translated, model, max_effort=key.max_effort, fast_tier=key.fast_tier)
+        if within is not translated:
+            self._exchange.note_translation(within)
+        return within
 
     def _options(self, key: ApiKey | None) -> RequestOptions:
         """What key and settings say where the client says nothing."""

@@ -7,7 +7,7 @@ Responses-shaped body to the chat route). The values are interpreted in `transla
 import codecs
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -32,6 +32,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TOOLS = msgspec.json.Decoder(list[ToolFields])
 _VALUE = msgspec.json.Decoder()
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
+_NO_TOOLS: Final[tuple[Any, ...]] = (None, [])
 SHORT_BYTES = 16 * 1024
 """Bytes up to which a body is decoded whole, at the risk that it has to be decoded once more."""
 
@@ -84,9 +85,12 @@ def decode_body(
     """
     if not isinstance(body, bytes):
         body = _encoded(body)
-    if len(body) <= SHORT_BYTES and (short := _decoded_at_once(body, read)) is not None:
-        return short
     try:
+        if len(body) <= SHORT_BYTES:
+            try:
+                return _decoded_at_once(body, read)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                pass  # perhaps for a field that needs not be decoded
         return _decoded(body, read)
     except msgspec.DecodeError:
         return _decoded_mended(body, read)
@@ -115,60 +119,69 @@ def tool_value(fields: ToolFields, name: str) -> Any:
     return None if raw is None else _VALUE.decode(raw)
 
 
-def _decoded_at_once(body: bytes, read: frozenset[str] | None) -> ClientBody | None:
-    """The fast way of `_decoded`, in one call of the decoder; None for bodies that it cannot judge.
+class _Tools(msgspec.Struct):
+    tools: msgspec.Raw = _NULL
+    functions: msgspec.Raw = _NULL
 
-    Those have tools, which stay bytes, or something that cannot be decoded, perhaps in a field that
-    needs not be.
+
+_TOOL_FIELDS = msgspec.json.Decoder(_Tools)
+
+
+def _decoded_at_once(body: bytes, read: frozenset[str] | None) -> ClientBody:
+    """The fast way of `_decoded`: all values in one call of the decoder, then the bytes of the tools.
+
+    Raises BadRequest as `_decoded` does, and what the decoder raises for a value that cannot be decoded.
     """
-    try:
-        fields = _OBJECT.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    if "tools" in fields or "functions" in fields:
-        return None
+    fields = _OBJECT.decode(body)
+    tools, functions = fields.pop("tools", None), fields.pop("functions", None)
     if None in fields.values():
         fields = {name: value for name, value in fields.items() if value is not None}
     values = fields
     if read is not None and not fields.keys() <= read:
         values = {name: value for name, value in fields.items() if name in read}
-    return ClientBody(values=values, names=tuple(fields))
+    if tools in _NO_TOOLS and functions in _NO_TOOLS:
+        return ClientBody(values=values, names=tuple(fields))
+    return _with_tools(_TOOL_FIELDS.decode(body), values=values, names=tuple(fields))
 
 
 def _decoded(body: bytes, read: frozenset[str] | None) -> ClientBody:
     try:
         fields = _FIELDS.decode(body)
-        tools_json = bytes(fields.pop("tools", _NULL))
-        tools = _tool_list("tools", tools_json)
-        functions = _tool_list("functions", bytes(fields.pop("functions", _NULL)))
+        tools = _Tools(fields.pop("tools", _NULL), fields.pop("functions", _NULL))
         fields = {name: raw for name, raw in fields.items() if raw != _NULL}
         asked = fields if read is None else {n: raw for n, raw in fields.items() if n in read}
-        values = _values(asked, at_once=len(body) <= json_steps.STEP_BYTES)
+        found = _with_tools(tools, values={}, names=tuple(fields))
+        _fill(found.values, asked, at_once=len(body) <= json_steps.STEP_BYTES)
     except msgspec.ValidationError as error:
         raise BadRequest(f"The body cannot be read: {error}", param="body") from None
     except UnicodeDecodeError:
         raise BadRequest("The body is not UTF-8", param="body") from None
     except RecursionError:
         raise BadRequest("The body is nested too deeply", param="body") from None
-    return ClientBody(
-        values=values,
-        names=tuple(fields),
-        tools=tools,
-        tools_json=tools_json if tools and len(tools_json) <= REMEMBERED_BYTES else b"",
-        functions=functions,
-    )
+    return found
 
 
-def _values(fields: dict[str, msgspec.Raw], *, at_once: bool) -> dict[str, Any]:
+def _fill(values: dict[str, Any], fields: dict[str, msgspec.Raw], *, at_once: bool) -> None:
     """Decode fields. Raises BadRequest for what JSON may write and nothing can hold, as 1e400."""
     decode = _VALUE.decode if at_once else json_steps.decode
-    values: dict[str, Any] = {}
     try:
         for name, raw in fields.items():
             values[name] = decode(raw)
     except msgspec.ValidationError as error:
         raise BadRequest(f"'{name[:64]}' cannot be read: {error}", param=name[:64]) from None
-    return values
+
+
+def _with_tools(raw: _Tools, *, values: dict[str, Any], names: tuple[str, ...]) -> ClientBody:
+    """Return a body with its tools. Raises BadRequest if they are no list of objects."""
+    tools_json = bytes(raw.tools)
+    tools = _tool_list("tools", tools_json)
+    return ClientBody(
+        values=values,
+        names=names,
+        tools=tools,
+        tools_json=tools_json if tools and len(tools_json) <= REMEMBERED_BYTES else b"",
+        functions=_tool_list("functions", bytes(raw.functions)),
+    )
 
 
 def _decoded_mended(body: bytes, read: frozenset[str] | None) -> ClientBody:

@@ -28,6 +28,7 @@ CLIENT_NOTES: Final = frozenset(
 """Fields without effect on an answer here, which are left out without notice."""
 MOST_STOPS: Final = 16
 """Most strings of `stop_sequences`."""
+_OBJECTS: Final = frozenset({dict})
 _SESSION_MARK: Final = "_session_"
 """Precedes the session's id in the older form of `metadata.user_id`."""
 
@@ -41,9 +42,9 @@ def message_list(body: ClientBody) -> list[dict[str, Any]]:
             code="missing_required_parameter",
             param="messages",
         )
-    for index, entry in enumerate(messages):
-        if not isinstance(entry, dict):
-            raise BadRequest("A message must be an object", param=f"messages.{index}")
+    if not _OBJECTS.issuperset(map(type, messages)):
+        first = next(index for index, entry in enumerate(messages) if not isinstance(entry, dict))
+        raise BadRequest("A message must be an object", param=f"messages.{first}")
     return messages
 
 

@@ -120,10 +120,14 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The model that RESERVE, the one to send, stands for; empty for every other request."""
     payload: dict[str, Any] | None = None
     """The body for that route, without its model."""
+    text_only: bool = False
+    """Whether its messages and results are known to be text alone, without pictures and files."""
 
     def encode(self) -> bytes:
         """Return the body in this request's shape. Raises BadRequest if it is nested too deeply."""
         try:
+            if self.payload is None and self.tool_search is None:
+                return _encode(self.body())
             return _encode(self._encodable())
         except RecursionError:
             raise BadRequest("The body is nested too deeply", param="input") from None
@@ -233,7 +237,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     def _fill_lite(self, body: dict[str, Any]) -> None:
         opening: list[Item] = []
-        if tools := _nested(_allowed(self.tools, self.tool_choice)):
+        if self.tools and (tools := _nested(_allowed(self.tools, self.tool_choice))):
             opening.append(
                 {
                     "type": "additional_tools",
@@ -245,7 +249,8 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         if self.instructions:
             content = [{"type": "input_text", "text": self.instructions}]
             opening.append({"type": "message", "role": "developer", "content": content})
-        body["input"] = [*opening, *map(_without_detail, self.input)]
+        items = self.input if self.text_only else map(_without_detail, self.input)
+        body["input"] = [*opening, *items]
         body["tool_choice"] = "auto"
         body["parallel_tool_calls"] = False
         body["reasoning"] = {"context": LITE_CONTEXT, **self.reasoning}
@@ -292,10 +297,8 @@ def _forwarded(headers: Mapping[str, str], *, turn_state: bool) -> Iterator[tupl
 
 def _allowed(tools: tuple[Tool, ...], choice: str | dict[str, Any]) -> Iterable[Tool]:
     """Reduce the tools to those a choice allows: of the lite shape only `auto` is proven."""
-    if choice == "none":
-        return ()
     if isinstance(choice, str):
-        return tools
+        return () if choice == "none" else tools
     wanted = choice.get("tools") if choice.get("type") == "allowed_tools" else [choice]
     names = {(each.get("type"), each.get("name", "")) for each in wanted or ()}
     return tuple(tool for tool in tools if (tool.type, tool.name) in names)

@@ -36,7 +36,8 @@ def read_chat_request(
             reader.dropped.add("previous_response_id")
         form = request.text.get("format", {}).get("type") if request.text else None
         answer = ChatOptions(
-            include_usage=field == "input" or wants_usage(asked),
+            include_usage=field == "input"
+            or ("stream_options" in asked.values and wants_usage(asked)),
             custom_tools=reader.tools.chat_custom,
             legacy_functions=bool(asked.functions) and not asked.tools,
             structured=form in ("json_schema", "json_object"),

@@ -31,10 +31,26 @@ _DIGEST_LENGTH = 16
 
 def paired(items: list[Item]) -> list[Item]:
     """Return the history in which every call has a unique id and one result, after the call."""
+    return items if _is_paired(items) else _Pairs(items).settled()
+
+
+def _is_paired(items: list[Item]) -> bool:
+    """Whether a history is sound as it is, as nearly all are; `_Pairs` would return equal items."""
+    waiting: dict[str, str] = {}
+    seen: set[str] = set()
     for item in items:
-        if item["type"] in _PAIRED:
-            return _Pairs(items).settled()
-    return items
+        kind = item["type"]
+        if kind not in _PAIRED:
+            continue
+        call_id = item["call_id"]
+        if kind in RESULT_OF:
+            if not call_id or len(call_id) > CALL_ID_LIMIT or call_id in seen:
+                return False
+            seen.add(call_id)
+            waiting[call_id] = RESULT_OF[kind]
+        elif waiting.pop(call_id, None) != kind:
+            return False
+    return not waiting
 
 
 class _Call(msgspec.Struct):

@@ -6,7 +6,7 @@ from codex_proapi.gateway.translation.dropped_parameters import Dropped
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 
 
-class TranslationContext(msgspec.Struct, frozen=True, kw_only=True):
+class TranslationContext(msgspec.Struct, kw_only=True):
     """What is shared while one body's history is read."""
 
     names: ToolNames
@@ -17,3 +17,5 @@ class TranslationContext(msgspec.Struct, frozen=True, kw_only=True):
     """Sent names of tools that are declared custom: their calls are custom calls."""
     audio: bool = False
     """Whether the model accepts audio."""
+    text_only: bool = True
+    """Whether all that was read so far is text; unset by the first picture, file or unknown item."""

@@ -21,7 +21,9 @@ from codex_proapi.gateway.translation.request.translated_request import (
 )
 
 _kind_of: Final = itemgetter("type")
+_role_of: Final = itemgetter("role")
 _MESSAGES: Final = frozenset({"message"})
+_TRIGGER: Final = COMPACTION_TRIGGER["type"]
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -33,10 +35,10 @@ def finished(translated: TranslatedRequest, items: list[Item]) -> TranslatedRequ
         items: The whole history, in order, stored items included.
     """
     basis, request = translated.basis, translated.request
-    history = items
-    if basis.verbatim or not _MESSAGES.issuperset(map(_kind_of, items)):
+    history, kinds = items, set(map(_kind_of, items))
+    if basis.verbatim or not kinds <= _MESSAGES:
         # Messages that were translated have no ids, and are no calls.
-        history = _sound(items, verbatim=basis.verbatim)
+        history = _sound(items, kinds, verbatim=basis.verbatim)
     source = f"lane {basis.lane}"
     if not basis.lane:
         source = f"words {opening_words(request.instructions, history)}"
@@ -54,20 +56,27 @@ def finished(translated: TranslatedRequest, items: list[Item]) -> TranslatedRequ
         translated,
         request=sent,
         fingerprint_source=name,
-        begins=not basis.lane and _is_first_turn(history),
+        # Whatever can stand before the first answer of a conversation: messages but the model's.
+        begins=not basis.lane
+        and _MESSAGES.issuperset(map(_kind_of, history))
+        and "assistant" not in map(_role_of, history),
         history=tuple(history),
     )
 
 
-def _sound(items: list[Item], *, verbatim: bool) -> list[Item]:
+def _sound(items: list[Item], kinds: set[str], *, verbatim: bool) -> list[Item]:
     """Return the history as upstream accepts it: one trigger, each id once, calls with results."""
-    items = [item for item in items[:-1] if item != COMPACTION_TRIGGER] + items[-1:]
+    if _TRIGGER in kinds:
+        items = [item for item in items[:-1] if item != COMPACTION_TRIGGER] + items[-1:]
     items = _without_repeated_ids(items)
     return items if verbatim else paired(items)
 
 
 def _without_repeated_ids(items: list[Item]) -> list[Item]:
     """Remove repeated ids: an item keeps its id only if none before has it; upstream refuses two."""
+    ids = [item["id"] for item in items if isinstance(item.get("id"), str)]
+    if len(set(ids)) == len(ids):
+        return items
     seen: set[Any] = set()
     kept: list[Item] = []
     for item in items:
@@ -77,11 +86,3 @@ def _without_repeated_ids(items: list[Item]) -> list[Item]:
         seen.add(item_id if isinstance(item_id, str) else None)
         kept.append(item)
     return kept
-
-
-def _is_first_turn(history: list[Item]) -> bool:
-    """Whether all items can occur before the first answer of a conversation."""
-    for item in history:
-        if item["type"] != "message" or item.get("role") == "assistant":
-            return False
-    return True

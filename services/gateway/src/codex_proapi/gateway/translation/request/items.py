@@ -16,7 +16,7 @@ from codex_proapi.gateway.translation.request.message_items import (
     call_item,
     message_items,
     result_item,
-    text_message,
+    text_messages,
 )
 from codex_proapi.gateway.translation.request.parts import (
     FILE_TYPES,
@@ -50,8 +50,17 @@ _SEARCH_ACTIONS = frozenset({"search", "open_page", "find_in_page"})
 """What upstream takes back of its web searches."""
 
 
-def history_items(entries: Any, field: str, reading: TranslationContext) -> list[Item]:
-    """Return the items of `messages` or `input`, in order. Raises BadRequest."""
+def history_items(
+    entries: Any,
+    field: str,
+    reading: TranslationContext,
+    *,
+    texts: list[Item] | None = None,
+) -> list[Item]:
+    """Return the items of `messages` or `input`, in order. Raises BadRequest.
+
+    `texts` are the `text_messages` of a list, if they have been read.
+    """
     if isinstance(entries, str):
         return [message("user", [text_part(entries)])] if entries else []
     if isinstance(entries, dict):
@@ -59,11 +68,11 @@ def history_items(entries: Any, field: str, reading: TranslationContext) -> list
     if not isinstance(entries, list):
         raise BadRequest(f"'{field}' must be a list", param=field)
     items: list[Item] = []
-    for index, entry in enumerate(entries):
-        if item := text_message(entry):
+    for index, item in enumerate(text_messages(entries) if texts is None else texts):
+        if item:
             items.append(item)
         else:
-            items.extend(_entry_items(entry, f"{field}[{index}]", reading))
+            items.extend(_entry_items(entries[index], f"{field}[{index}]", reading))
     return items
 
 
@@ -92,7 +101,7 @@ def _entry_items(entry: Any, where: str, reading: TranslationContext) -> list[It
     if not isinstance(kind, str):
         raise BadRequest("'type' must be a string", param=f"{where}.type")
     reader = _READERS.get(kind)
-    found = reader(entry, where, reading) if reader else _unknown(entry, kind)
+    found = reader(entry, where, reading) if reader else _unknown(entry, kind, reading)
     return [found] if found else []
 
 
@@ -144,8 +153,9 @@ def _compaction(entry: Item, where: str, _: TranslationContext) -> Item:
     return {"type": "compaction", "encrypted_content": secret}
 
 
-def _unknown(entry: Item, kind: str) -> Item:
+def _unknown(entry: Item, kind: str, reading: TranslationContext) -> Item:
     """Pass an item unchanged, without an id that cannot be upstream's and without `METADATA`."""
+    reading.text_only = False
     out = {METADATA} if is_upstream_id(kind, entry.get("id")) else {METADATA, "id"}
     return {name: value for name, value in entry.items() if name not in out}
 
@@ -166,7 +176,7 @@ def _search(entry: Item, _: str, reading: TranslationContext) -> Item | None:
     if is_foreign_search(entry):
         reading.dropped.add("input.web_search_call")
         return None
-    return _unknown(entry, entry["type"])
+    return _unknown(entry, entry["type"], reading)
 
 
 def _trigger(_: Item, __: str, ___: TranslationContext) -> Item:

@@ -29,27 +29,32 @@ _SENT = {
     "assistant": ("assistant", "output_text"),
 }
 """Role of a client's message to the role to send, and to the type of its parts of text."""
-_TEXT_FIELDS = frozenset({"role", "content", "type"})
 _TEXT_TYPES = tuple(TEXT_TYPES)
 """As a tuple, for a client's type may be anything, also what has no hash."""
 
 
-def text_message(entry: Any) -> Item | None:
-    """Return an entry that is a role and text, and nothing else, as a message; None for every other one.
+def text_messages(entries: list[Any]) -> list[Item]:
+    """Return each entry that is a role and text, and nothing else, as a message; {} for every other.
 
-    Most of a conversation is such messages, in all dialects. `message_items` gives the same item.
+    Most of a conversation is such messages, in all dialects: they are read in one loop, before and
+    without all that calls, results and pictures need. `message_items` gives the same items.
     """
-    if not isinstance(entry, dict) or not entry.keys() <= _TEXT_FIELDS:
-        return None
-    role, content = entry.get("role"), entry.get("content")
-    if not isinstance(role, str) or role not in _SENT or entry.get("type", "message") != "message":
-        return None
-    sent, kind = _SENT[role]
-    if isinstance(content, str):
-        parts = [{"type": kind, "text": content}] if content else []
-    else:
-        parts = _texts(content, kind)
-    return {"type": "message", "role": sent, "content": parts} if parts else None
+    items: list[Item] = []
+    for entry in entries:
+        item: Item = {}
+        role = entry.get("role") if isinstance(entry, dict) else None
+        if isinstance(role, str) and role in _SENT:
+            content, fields = entry.get("content"), len(entry)
+            if fields == 2 or (fields == 3 and entry.get("type") == "message"):  # noqa: PLR2004
+                sent, kind = _SENT[role]
+                if not isinstance(content, str):
+                    parts = _texts(content, kind)
+                else:
+                    parts = [{"type": kind, "text": content}] if content else []
+                if parts:
+                    item = {"type": "message", "role": sent, "content": parts}
+        items.append(item)
+    return items
 
 
 def message_items(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:

@@ -30,20 +30,23 @@ HANDLED = frozenset(
 """Keys with a rule; all others are left out."""
 READ = HANDLED | {"audio", "conversation", "prompt", "metadata", "client_metadata"}
 """Keys that are decoded in some dialect; the values of others are not."""
-PLAIN = frozenset(
-    {
-        "model", "messages", "input", "instructions", "system", "stream", "stream_options", "store",
-        "stop", "prompt_cache_key", "previous_response_id", "metadata", "client_metadata",
-    }
-)  # fmt: skip
-"""Keys that no function here reads but `stops_of` and `wants_usage`: most requests have only such."""
-_REASONING = frozenset(
+IMPOSSIBLE = frozenset({"n", "modalities", "background", "audio", "conversation", "prompt"})
+"""Keys that `refuse_impossible` looks at."""
+PARALLEL = frozenset({"parallel_tool_calls", "tool_choice"})
+"""Keys that `parallel_of` looks at."""
+TEXT = frozenset({"text", "verbosity", "response_format"})
+"""Keys that `text_of` looks at."""
+TIER = frozenset({"service_tier", "speed"})
+"""Keys that `tier_of` and `asks_faster` look at."""
+REASONING = frozenset(
     {
         "reasoning", "reasoning_effort", "reasoning_summary", "reasoningSummary", "include_reasoning",
         "thinking", "thinking_budget", "enable_thinking",
     }
 )  # fmt: skip
 """Keys that may ask for an effort or a summary."""
+RARE = IMPOSSIBLE | PARALLEL | TEXT | TIER | REASONING | {"function_call", "web_search_options"}
+"""All of these, and what else is read with the tools: most bodies have none, or one or two."""
 
 _BUDGETS = ((0, "none"), (512, "minimal"), (1024, "low"), (8192, "medium"), (24576, "high"))
 """Effort by thinking budget: (tokens up to and including, effort), as a widely used proxy maps them."""
@@ -90,7 +93,7 @@ def reasoning_of(
     The effort is the model name's, else the body's, the key's, the catalogue's.
     """
     model, asked, wanted = resolved.model, None, None
-    if not _REASONING.isdisjoint(body.values):
+    if not REASONING.isdisjoint(body.values):
         asked = None if resolved.effort else _asked_effort(body)
         wanted = summary_of(body)
     reasoning: dict[str, Any] = {}

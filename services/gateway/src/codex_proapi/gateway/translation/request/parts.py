@@ -59,7 +59,7 @@ def each_part(content: Any, where: str) -> Iterator[Part]:
             yield content
         case list():
             for index, part in enumerate(content):
-                yield _one_part(part, f"{where}[{index}]")
+                yield part if isinstance(part, dict) else _one_part(part, f"{where}[{index}]")
         case _:
             raise BadRequest("Content must be a string or a list of parts", param=where)
 
@@ -73,6 +73,7 @@ def input_part(part: Part, where: str, reading: TranslationContext) -> Part | No
     if kind in THOUGHT_TYPES:
         return None
     if reader := _READERS.get(kind):
+        reading.text_only = False
         return reader(part, where, reading)
     return text_part(_fallback(part, where, reading))
 
@@ -105,10 +106,9 @@ def says_json(items: Iterable[Item]) -> bool:
 
 
 def _one_part(part: Any, where: str) -> Part:
+    """Return a part that is no object. Raises BadRequest for other than a string."""
     if isinstance(part, str):
         return {"type": "text", "text": part}
-    if isinstance(part, dict):
-        return part
     raise BadRequest("A content part must be an object", param=where)
 
 

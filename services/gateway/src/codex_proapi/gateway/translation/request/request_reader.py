@@ -14,7 +14,7 @@ import msgspec
 from codex_proapi.commons.codex.errors import ModelNotFound
 from codex_proapi.commons.codex.model_catalogue import Catalogue, Resolved
 from codex_proapi.gateway.errors import BadRequest, UnknownModel
-from codex_proapi.gateway.formats.client_body import ClientBody, decode_body
+from codex_proapi.gateway.formats.client_body import ClientBody, ToolFields, decode_body
 from codex_proapi.gateway.formats.codex.input_items import message, text_part
 from codex_proapi.gateway.formats.codex.requests import (
     COMPACTION_TRIGGER,
@@ -31,6 +31,7 @@ from codex_proapi.gateway.translation.request.items import (
     history_items,
     references_of,
 )
+from codex_proapi.gateway.translation.request.message_items import text_messages
 from codex_proapi.gateway.translation.request.parts import joined_text, says_json
 from codex_proapi.gateway.translation.request.translated_request import (
     Basis,
@@ -39,7 +40,7 @@ from codex_proapi.gateway.translation.request.translated_request import (
     TranslatedRequest,
 )
 from codex_proapi.gateway.translation.tools.remembered_tools import read_again
-from codex_proapi.gateway.translation.tools.tool_choice import forces, read_choice
+from codex_proapi.gateway.translation.tools.tool_choice import Choice, forces, read_choice
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
 from codex_proapi.gateway.translation.tools.tools import (
     NO_TOOLS,
@@ -76,6 +77,8 @@ class RequestReader:
     ) -> None:
         """Decode the body and resolve its model. Raises BadRequest or UnknownModel."""
         self.body: ClientBody = decode_body(body, read=parameters.READ)
+        # What most bodies do not have is not looked for in them key by key.
+        self._rare = parameters.RARE.intersection(self.body.values)
         self.options = options
         self.client = client
         self.asked_model = self.body.text("model") or options.default_model or ""
@@ -86,8 +89,6 @@ class RequestReader:
         self.dropped = Dropped()
         self.names = ToolNames()
         self.tools = NO_TOOLS
-        # The parameters that most bodies do not have are not looked for in them one by one.
-        self._plain = parameters.PLAIN.issuperset(self.body.values)
 
     def history_field(self, *, own: str, other: str) -> str:
         """Return the name of the field with the history: `other` if only that is filled, else `own`.
@@ -112,37 +113,47 @@ class RequestReader:
             field: The field with the history.
             echoed: Parameters that are not sent but repeated in the dialect's answer.
         """
-        body, resolved, plain = self.body, self.resolved, self._plain
-        if not plain:
+        body, values, resolved, rare = self.body, self.body.values, self.resolved, self._rare
+        if not rare.isdisjoint(parameters.IMPOSSIBLE):
             parameters.refuse_impossible(body)
-        if "include" in body.values or not parameters.HANDLED.issuperset(body.names):
+        if values.get("include") or not parameters.HANDLED.issuperset(body.names):
             parameters.note_dropped(body, self.dropped, echoed=echoed)
-        choice = self._read_tools(field)
-        items = self._history(field)
+        choice, items, text_only = self._read_conversation(field)
+        needs_classic = self.tools.tools and self._needs_classic(choice)
+        lite = resolved.model.use_responses_lite and not needs_classic
         request = UpstreamRequest(
             model=resolved.model.slug,
-            shape=self._shape(choice),
+            shape=Shape.LITE if lite else Shape.CLASSIC,
             session_id="",
             input=(),
-            instructions=body.text("instructions") or "",
+            instructions=body.text("instructions") or "" if "instructions" in values else "",
             tools=self.tools.tools,
             tool_choice=choice,
-            parallel_tool_calls=None if plain else parameters.parallel_of(body),
+            parallel_tool_calls=(
+                None if rare.isdisjoint(parameters.PARALLEL) else parameters.parallel_of(body)
+            ),
             reasoning=parameters.reasoning_of(
                 body,
                 resolved,
                 default_effort=self.options.default_effort,
                 summary=self.options.reasoning_summary,
             ),
-            text={} if plain else parameters.text_of(body, resolved.model, self.dropped),
+            text=(
+                {}
+                if rare.isdisjoint(parameters.TEXT)
+                else parameters.text_of(body, resolved.model, self.dropped)
+            ),
             service_tier=(
                 parameters.tier_of(body, resolved, self.dropped)
-                if resolved.fast or not plain
+                if resolved.fast or not rare.isdisjoint(parameters.TIER)
                 else None
             ),
-            prompt_cache_key=body.text("prompt_cache_key") or "",
+            prompt_cache_key=(
+                body.text("prompt_cache_key") or "" if "prompt_cache_key" in values else ""
+            ),
+            text_only=text_only,
         )
-        asks_json = not plain and request.text.get("format") == {"type": "json_object"}
+        asks_json = request.text and request.text.get("format") == {"type": "json_object"}
         if asks_json and not says_json(items):
             items = [message("developer", [text_part(ASK_FOR_JSON)]), *items]
         return request, items
@@ -164,9 +175,9 @@ class RequestReader:
         """
         kinds = set(map(_kind_of_item, items))
         references = references_of(items) if REFERENCE in kinds else ()
-        metadata = self.body.values.get("metadata")
-        notes = metadata if isinstance(metadata, dict) else {}
-        task, conversation = notes.get("task"), notes.get("cursorConversationId")
+        task = conversation = None
+        if isinstance(notes := self.body.values.get("metadata"), dict):
+            task, conversation = notes.get("task"), notes.get("cursorConversationId")
         lane = request.prompt_cache_key or self.client.session
         translated = TranslatedRequest(
             request=request,
@@ -179,7 +190,8 @@ class RequestReader:
             unresolved=previous_response_id is not None or bool(references),
             previous_response_id=previous_response_id,
             references=references,
-            asks_faster=not self._plain and parameters.asks_faster(self.body),
+            asks_faster=not self._rare.isdisjoint(parameters.TIER)
+            and parameters.asks_faster(self.body),
             dropped=self.dropped.names,
             task=task if isinstance(task, str) else "",
             basis=Basis(
@@ -197,11 +209,37 @@ class RequestReader:
             raise BadRequest("There is nothing to answer", param=field)
         return finished(translated, items)
 
-    def _read_tools(self, field: str) -> str | dict[str, Any]:
-        """Read the tools and their names; return the tool choice."""
+    def _read_conversation(self, field: str) -> tuple[Choice, list[Item], bool]:
+        """Return the tool choice, the items of the history, and whether they are text alone."""
         body, values = self.body, self.body.values
-        inside = tools_inside(values.get(field))
-        search = () if self._plain else search_of_options(values.get("web_search_options"))
+        choice: Choice = "auto"
+        entries = values.get(field, [])
+        texts = text_messages(entries) if isinstance(entries, list) else [{}]
+        others = not all(texts)
+        if others or self._rare or body.tools or body.functions:
+            choice = self._read_tools(entries if others else ())
+        if not others and "system" not in values:
+            return choice, texts, True
+        # Behind the tools, whose names occur in calls.
+        reading = TranslationContext(
+            names=self.names,
+            dropped=self.dropped,
+            custom=self.tools.custom,
+            audio="audio" in self.resolved.model.input_modalities,
+        )
+        system = joined_text(values["system"], "system") if "system" in values else ""
+        items = history_items(entries, field, reading, texts=texts)
+        if system:
+            items = [message("developer", [text_part(system)]), *items]
+        return choice, items, reading.text_only
+
+    def _read_tools(self, entries: Any) -> Choice:
+        """Read the tools, and those inside the entries, and their names; return the tool choice."""
+        body, values, rare = self.body, self.body.values, self._rare
+        inside = tools_inside(entries)
+        search: tuple[ToolFields, ...] = ()
+        if "web_search_options" in rare:
+            search = search_of_options(values["web_search_options"])
         if body.tools_json and not inside and not search:
             read = read_again(body.tools_json)
             self.names, self.tools = read.names.copy(), read.tools
@@ -211,40 +249,26 @@ class RequestReader:
             functions = bool(body.functions) and not body.tools
             declared = (*inside, *(body.functions if functions else body.tools), *search)
             tools_field = "functions" if functions else "tools"
-            self.names = ToolNames(declared_names(declared))
+            self.names = ToolNames.of(declared_names(declared))
             self.tools = read_tools(declared, tools_field, names=self.names, dropped=self.dropped)
-        if self._plain:
+        if "tool_choice" not in rare and "function_call" not in rare:
             return "auto"
         choice_field = "tool_choice" if "tool_choice" in values else "function_call"
         return read_choice(
             values.get(choice_field), choice_field, offered=self.tools, names=self.names
         )
 
-    def _history(self, field: str) -> list[Item]:
-        reading = TranslationContext(
-            names=self.names,
-            dropped=self.dropped,
-            custom=self.tools.custom,
-            audio="audio" in self.resolved.model.input_modalities,
-        )
-        values = self.body.values
-        system = joined_text(values["system"], "system") if "system" in values else ""
-        items = history_items(values.get(field, []), field, reading)
-        return [message("developer", [text_part(system)]), *items] if system else items
-
-    def _shape(self, choice: str | dict[str, Any]) -> Shape:
-        """Return the shape: the catalogue's, or classic for what only the classic shape is known to have.
+    def _needs_classic(self, choice: Choice) -> bool:
+        """Whether the tools need what only the classic shape is known to have.
 
         That is a forced tool choice, web search, and parallel calls where a client wants them.
         Where the backend refuses it, the request is repeated in the lite shape (`policy`).
         """
-        needs_classic = bool(self.tools.tools) and (
+        return (
             forces(choice)
             or (choice != "none" and self.tools.searches)
             or parameters.parallel_of(self.body) is True
         )
-        lite = self.resolved.model.use_responses_lite and not needs_classic
-        return Shape.LITE if lite else Shape.CLASSIC
 
 
 def _default(catalogue: Catalogue, default: str | None, missing: ModelNotFound) -> Resolved:

@@ -5,7 +5,6 @@ only keys that upstream refuses, ids that cannot be upstream's, and the model's 
 """
 
 import functools
-from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any
 
@@ -28,6 +27,13 @@ from codex_proapi.gateway.translation.request.items import (
 )
 
 _OBJECT = frozenset({dict})
+_CALLS = frozenset(
+    {
+        *("function_call", "function_call_output"),
+        *("custom_tool_call", "custom_tool_call_output"),
+    }
+)
+"""Types of items that pass unchanged unless they have an id."""
 KEPT = frozenset(
     {
         "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "stream",
@@ -51,7 +57,14 @@ def codex_items(entries: Any) -> list[Item]:
         entries = [{"type": "message", "role": "user", "content": entries}]
     if not isinstance(entries, list):
         raise BadRequest("'input' must be a list", param="input")
-    return list(_items(entries))
+    items: list[Item] = []
+    for index, entry in enumerate(entries):
+        kind = entry.get("type") if isinstance(entry, dict) else None
+        if isinstance(kind, str) and kind in _CALLS and "id" not in entry:
+            items.append(entry)
+        elif (item := _sound_item(entry, f"input[{index}]")) is not None:
+            items.append(item)
+    return items
 
 
 def codex_tools(body: ClientBody) -> tuple[Tool, ...]:
@@ -86,19 +99,21 @@ def codex_choice(body: ClientBody) -> str | dict[str, Any]:
     return choice if isinstance(choice, str | dict) else "auto"
 
 
-def _items(entries: list[Any]) -> Iterator[Item]:
-    for index, entry in enumerate(entries):
-        item = _item(entry, f"input[{index}]")
-        if item["type"] == SEARCH_CALL and is_foreign_search(item):
-            continue
-        if item["type"] == "reasoning":
-            if (sound := _reasoning(item)) is None:
-                continue
-            item = sound
-        if "id" not in item or _may_keep_id(item):
-            yield item
-        elif not _foreign_secret(item):
-            yield {name: value for name, value in item.items() if name != "id"}
+def _sound_item(entry: Any, where: str) -> Item | None:
+    """Return an item as upstream accepts it; None to leave it out. Raises BadRequest."""
+    item = _item(entry, where)
+    kind = item["type"]
+    if kind == SEARCH_CALL and is_foreign_search(item):
+        return None
+    if kind == "reasoning":
+        if (sound := _reasoning(item)) is None:
+            return None
+        item = sound
+    if "id" not in item or _may_keep_id(item):
+        return item
+    if _foreign_secret(item):
+        return None
+    return {name: value for name, value in item.items() if name != "id"}
 
 
 def _item(entry: Any, where: str) -> Item:

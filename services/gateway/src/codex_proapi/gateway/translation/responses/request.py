@@ -80,7 +80,9 @@ def _translated(reader: RequestReader, *, compact: bool) -> TranslatedRequest:
     if compact and (not items or items[-1] != COMPACTION_TRIGGER):
         items = [*items, COMPACTION_TRIGGER]
     store = not compact and values.get("store") is not False
-    previous = body.text("previous_response_id") or None
+    previous = None
+    if "previous_response_id" in values:
+        previous = body.text("previous_response_id") or None
     echo["store"] = store
     if previous is not None:
         echo["previous_response_id"] = previous

@@ -58,6 +58,7 @@ def expand(
             items.append(item)
     resolved = msgspec.structs.replace(
         translated,
+        request=msgspec.structs.replace(translated.request, text_only=False),
         unresolved=False,
         tool_names={**translated.tool_names, **reader.names.restored},
     )
@@ -69,7 +70,7 @@ class _Kept:
 
     def __init__(self, translated: TranslatedRequest) -> None:
         tools = translated.request.tools
-        self.names = ToolNames(tool.name for tool in tools)
+        self.names = ToolNames.of(tool.name for tool in tools)
         self._verbatim = translated.verbatim
         self._reading = TranslationContext(
             names=self.names,

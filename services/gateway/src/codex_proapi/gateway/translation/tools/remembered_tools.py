@@ -31,6 +31,6 @@ def read_again(tools_json: bytes) -> ReadTools:
         BadRequest: one of them cannot be read.
     """
     declared = remembered_tools(tools_json)
-    names, dropped = ToolNames(declared_names(declared)), Dropped()
+    names, dropped = ToolNames.of(declared_names(declared)), Dropped()
     tools = read_tools(declared, "tools", names=names, dropped=dropped)
     return ReadTools(names=names, tools=tools, dropped=dropped.names)

@@ -20,7 +20,7 @@ _NAMING = frozenset({"function", "custom", "tool"})
 
 def read_choice(choice: Any, field: str, *, offered: ToolSet, names: ToolNames) -> Choice:
     """Return the choice to send. Raises BadRequest for one that cannot be met."""
-    if choice is None:
+    if choice is None or choice == "auto":
         return "auto"
     if isinstance(choice, dict):
         return _object(choice, field, offered, names)

@@ -8,6 +8,8 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+import msgspec
+
 TOOL_NAME_LIMIT = 64
 """Characters of the longest name sent. Sources differ (64 or 128); 64 was never seen refused."""
 
@@ -16,25 +18,27 @@ _ILLEGAL_LETTER = re.compile(r"[^A-Za-z0-9_-]", re.ASCII)
 _DIGEST_LENGTH = 8
 
 
-class ToolNames:
+class ToolNames(msgspec.Struct):
     """The names of one request's tools: the client's, and the one that is sent."""
 
-    def __init__(self, declared: Iterable[str] = ()) -> None:
+    _sent: dict[str, str] = {}
+    _original: dict[str, str] = {}
+    restored: dict[str, str] = {}
+    """Sent name to the client's, for those that differ."""
+
+    @classmethod
+    def of(cls, declared: Iterable[str]) -> "ToolNames":
+        """The names of declared tools; those that upstream accepts keep their own."""
         legal = list(filter(_LEGAL.fullmatch, declared))
-        self._sent = dict(zip(legal, legal, strict=True))
-        self._original = dict(self._sent)
-        self.restored: dict[str, str] = {}
-        """Sent name to the client's, for those that differ."""
+        sent = dict(zip(legal, legal, strict=True))
+        return cls(sent, sent.copy())
 
     def __repr__(self) -> str:
         return f"<ToolNames {len(self._sent)}, {len(self.restored)} shortened>"
 
     def copy(self) -> "ToolNames":
         """Names that can be added to without changing these."""
-        names = ToolNames()
-        names._sent, names._original = dict(self._sent), dict(self._original)
-        names.restored = dict(self.restored)
-        return names
+        return ToolNames(self._sent.copy(), self._original.copy(), self.restored.copy())
 
     def sent(self, name: str) -> str:
         """Return the name to send for a client's name."""

@@ -41,7 +41,6 @@ from codex_proapi.gateway.translation.request.context import TranslationContext
 from codex_proapi.gateway.translation.request.message_items import (
     call_item,
     result_item,
-    text_message,
 )
 from codex_proapi.gateway.translation.request.parts import (
     assistant_text,
@@ -63,6 +62,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation as upstream's items."""
 
     items: list[Item]
+    text_only: bool = True
+    """Whether they are text alone, without pictures and files."""
     encrypted_for: dict[str, str] = {}
     """Encrypted content to the mark of the account that can decrypt it."""
     search: Search = Search()
@@ -84,14 +85,14 @@ class HistoryReader:
     def __repr__(self) -> str:
         return f"<HistoryReader of {len(self._tool_names)} tools>"
 
-    def read(self, messages: list[dict[str, Any]]) -> History:
-        """Return the conversation. Raises BadRequest."""
+    def read(self, messages: list[dict[str, Any]], texts: list[Item]) -> History:
+        """Return the conversation; `texts` are the messages' `text_messages`. Raises BadRequest."""
         items: list[Item] = []
-        for index, entry in enumerate(messages):
-            if item := text_message(entry):
+        for index, item in enumerate(texts):
+            if item:
                 items.append(item)
                 continue
-            where = f"messages.{index}"
+            entry, where = messages[index], f"messages.{index}"
             match entry.get("role"):
                 case "user":
                     items.extend(self._user(entry.get("content"), f"{where}.content"))
@@ -106,7 +107,10 @@ class HistoryReader:
         if not _MESSAGES.issuperset(map(_kind_of_item, items)):
             items = with_followed_reasoning(with_joined_results(items))
         return History(
-            items=items, encrypted_for=self._encrypted_for, search=Search(found=self._found)
+            items=items,
+            text_only=self._reading.text_only,
+            encrypted_for=self._encrypted_for,
+            search=Search(found=self._found),
         )
 
     def _user(self, content: Any, where: str) -> Iterator[Item]:
@@ -139,7 +143,10 @@ class HistoryReader:
         """Read an assistant message: reasoning, text and calls, in order."""
         texts: list[Part] = []
         for index, part in enumerate(each_part(content, where)):
-            found = self._assistant_item(part, f"{where}.{index}")
+            if part.get("type") == "text":
+                found: str | list[Item] = assistant_text(part, f"{where}.{index}", self._reading)
+            else:
+                found = self._assistant_item(part, f"{where}.{index}")
             if isinstance(found, str):
                 texts += [output_part(found)] if found else []
                 continue

@@ -1,17 +1,22 @@
 """Puts a Messages history into the order that upstream accepts, after its messages were read."""
 
 from collections import Counter
+from operator import itemgetter
 from typing import Final
 
 from codex_proapi.gateway.formats.codex.input_items import Part, text_part
 from codex_proapi.gateway.formats.codex.requests import Item
 
+_kind_of: Final = itemgetter("type")
 _RESULT: Final = "function_call_output"
 _CALL: Final = "function_call"
 
 
 def with_joined_results(items: list[Item]) -> list[Item]:
     """Join several results of one call: upstream accepts one for each."""
+    answered = [item["call_id"] for item in items if item["type"] == _RESULT and item["call_id"]]
+    if len(set(answered)) == len(answered):
+        return items
     calls = Counter(item["call_id"] for item in items if item["type"] == _CALL)
     results: Counter[str] = Counter()
     last: dict[str, Item] = {}
@@ -47,6 +52,8 @@ def _as_parts(output: str | list[Part]) -> list[Part]:
 
 def with_followed_reasoning(items: list[Item]) -> list[Item]:
     """Leave out reasoning that no item of the model follows: upstream refuses it alone."""
+    if "reasoning" not in map(_kind_of, items):
+        return items
     kept: list[Item] = []
     followed = False
     for item in reversed(items):

@@ -13,6 +13,7 @@ from codex_proapi.commons.codex.model_catalogue import Catalogue, Model, Resolve
 from codex_proapi.gateway.errors import UnknownModel
 from codex_proapi.gateway.formats.anthropic.models import ALIAS_PREFIX
 
+HAIKU: Final = "haiku"
 LONG_CONTEXT: Final = re.compile(r"\[1m\]$", re.IGNORECASE)
 """Suffix that requests a context window of a million tokens; ignored."""
 _FAMILY: Final = re.compile(r"(?:^|[-/.])(opus|fable|sonnet|haiku)(?:[-@.:]|$)")
@@ -23,7 +24,9 @@ QUICK_WORDS: Final = ("luna", "mini", "nano", "spark")
 
 def resolve_model(name: str, catalogue: Catalogue, *, default: str | None) -> Resolved:
     """Return the model of a name; `default` is the key's default. Raises UnknownModel."""
-    name = LONG_CONTEXT.sub("", name.strip())
+    name = name.strip()
+    if name.endswith("]"):
+        name = LONG_CONTEXT.sub("", name)
     try:
         found = catalogue.lookup(name or default or "")
         return found or _of_anthropics_name(name, catalogue, default)
@@ -49,7 +52,7 @@ def is_haiku(name: str, catalogue: Catalogue) -> bool:
     """Whether a name means the haiku family, and neither a model nor an alias of the owner's."""
     name = LONG_CONTEXT.sub("", name.strip()).lower()
     family = _FAMILY.search(name)
-    if family is None or family[1] != "haiku":
+    if family is None or family[1] != HAIKU:
         return False
     return not (catalogue.lookup(name) or catalogue.lookup(name.removeprefix(ALIAS_PREFIX)))
 
@@ -64,7 +67,7 @@ def _of_family(family: str, catalogue: Catalogue) -> Model:
     listed = catalogue.listed
     if family in ("opus", "fable") and listed:
         return listed[0]
-    if family == "haiku":
+    if family == HAIKU:
         for model in listed:
             if any(word in model.slug.lower() for word in QUICK_WORDS):
                 return model

@@ -23,10 +23,15 @@ from codex_proapi.gateway.translation.messages.request import parameters
 from codex_proapi.gateway.translation.messages.request.history import History, HistoryReader
 from codex_proapi.gateway.translation.messages.request.model_families import resolve_model
 from codex_proapi.gateway.translation.messages.request.token_count import count_tokens
-from codex_proapi.gateway.translation.messages.request.tool_search import changes_in
+from codex_proapi.gateway.translation.messages.request.tool_search import (
+    NO_CHANGES,
+    ToolChanges,
+    changes_in,
+)
 from codex_proapi.gateway.translation.messages.request.tools import OfferedTools, read_offered
 from codex_proapi.gateway.translation.request.context import TranslationContext
 from codex_proapi.gateway.translation.request.finish import finished
+from codex_proapi.gateway.translation.request.message_items import text_messages
 from codex_proapi.gateway.translation.request.request_reader import DECODING_ERRORS, unreadable
 from codex_proapi.gateway.translation.request.translated_request import (
     Basis,
@@ -72,6 +77,7 @@ class _MessagesReader:
         self._options = options
         self._client = client
         self._messages = message_list(body)
+        self._texts = text_messages(self._messages)
         self._asked_model = body.text("model") or options.default_model or ""
         self._resolved: Resolved = resolve_model(
             self._asked_model, catalogue, default=options.default_model
@@ -89,11 +95,10 @@ class _MessagesReader:
         if not self._plain:
             parameters.note_dropped(body, dropped)
         instructions, billed = parameters.instructions_of(body)
-        changes = changes_in(self._messages)
+        plain = all(self._texts)
+        changes = NO_CHANGES if plain else changes_in(self._messages)
         offered = read_offered(body, changes, dropped, silent=self._compacts)
-        reading = TranslationContext(names=offered.names, dropped=dropped)
-        known = offered.declared - changes.removed
-        history = HistoryReader(reading, known).read(self._messages)
+        history = History(items=self._texts) if plain else self._history(offered, changes)
         if not history.items:
             raise BadRequest("There is nothing to answer", param="messages")
         thinking = parameters.NO_THINKING if self._plain else parameters.read_thinking(body)
@@ -120,6 +125,12 @@ class _MessagesReader:
         )
         return finished(translated, history.items)
 
+    def _history(self, offered: OfferedTools, changes: ToolChanges) -> History:
+        """Return the conversation; it has more than text."""
+        reading = TranslationContext(names=offered.names, dropped=self._dropped)
+        known = offered.declared - changes.removed
+        return HistoryReader(reading, known).read(self._messages, self._texts)
+
     def _request(
         self,
         instructions: str,
@@ -131,7 +142,12 @@ class _MessagesReader:
         body, resolved, plain = self._body, self._resolved, self._plain
         return UpstreamRequest(
             model=resolved.model.slug,
-            shape=self._shape(offered),
+            shape=(
+                Shape.LITE
+                if resolved.model.use_responses_lite
+                and not (offered.tools.tools and _needs_classic(offered))
+                else Shape.CLASSIC
+            ),
             session_id="",
             input=(),
             instructions=instructions,
@@ -152,26 +168,17 @@ class _MessagesReader:
                 else None
             ),
             encrypted_for=history.encrypted_for,
-            tool_search=history.search if self._searches_natively(offered) else None,
+            text_only=history.text_only,
+            tool_search=(
+                history.search if offered.loads_tools and self._searches_natively(offered) else None
+            ),
         )
 
     def _searches_natively(self, offered: OfferedTools) -> bool:
         """Whether the client's tool search is sent in the native form, which keeps the prefix cached."""
         structured = self._options.history_mode is HistoryMode.STRUCTURED
         able = self._resolved.model.supports_search_tool and structured
-        return able and offered.loads_tools and not isinstance(offered.choice, dict)
-
-    def _shape(self, offered: OfferedTools) -> Shape:
-        """Return the shape: the catalogue's, or classic for a forced tool choice or a search.
-
-        If the backend refuses it, the request is repeated in the lite shape (`policy`).
-        """
-        tools, choice = offered.tools, offered.choice
-        needs_classic = bool(tools.tools) and (
-            forces(choice) or (choice != "none" and tools.searches)
-        )
-        lite = self._resolved.model.use_responses_lite and not needs_classic
-        return Shape.LITE if lite else Shape.CLASSIC
+        return able and not isinstance(offered.choice, dict)
 
     def _basis(self) -> Basis:
         """Name the conversation: Claude Code's session, and the sub-agent's own within it."""
@@ -186,3 +193,11 @@ class _MessagesReader:
             lane=f"{session} {agent}" if session and agent else session,
             session=None,
         )
+
+
+def _needs_classic(offered: OfferedTools) -> bool:
+    """Whether the tools need the classic shape: for a forced tool choice or a search.
+
+    If the backend refuses it, the request is repeated in the lite shape (`policy`).
+    """
+    return forces(offered.choice) or (offered.choice != "none" and offered.tools.searches)

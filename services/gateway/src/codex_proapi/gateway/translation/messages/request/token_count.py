@@ -27,22 +27,21 @@ def count_tokens(body: ClientBody) -> int:
     """Return the estimated input tokens of a body; at least 1."""
     messages = body.values.get("messages")
     entries = messages if isinstance(messages, list) else []
-    text = _bytes_of(body.tools)
+    text = _bytes_of(body.tools) if body.tools else 0
     tokens = OF_MESSAGE * len(entries) + OF_TOOL * len(body.tools)
-    waiting = [body.values.get("system"), *entries]
+    waiting: list[Any] = [[body.values.get("system"), *entries]]
     while waiting:
         each = waiting.pop()
-        if isinstance(each, str):
-            text += len(each) if each.isascii() else len(each.encode(errors="surrogatepass"))
-        elif isinstance(each, list):
-            waiting += each
-        elif isinstance(each, dict):
+        if isinstance(each, dict):
             if each.get("type") in _NO_TEXT and (other := _tokens_of(each)) is not None:
                 tokens += other
                 continue
-            for name, value in each.items():
-                if name not in _UNCOUNTED:
-                    waiting.append(value)
+            each = [value for name, value in each.items() if name not in _UNCOUNTED]
+        for value in each:
+            if isinstance(value, str):
+                text += len(value) if value.isascii() else len(value.encode(errors="surrogatepass"))
+            elif isinstance(value, list | dict):
+                waiting.append(value)
     return max(1, text // BYTES_PER_TOKEN + tokens)
 
 

@@ -99,7 +99,7 @@ def read_offered(
 def _read(found: tuple[ToolFields, ...], removed: frozenset[str]) -> _ReadTools:
     declared = [_fields(fields, f"tools.{number}") for number, fields in enumerate(found)]
     unique = list(_unique(declared, removed))
-    names, dropped = ToolNames(declared_names(unique)), Dropped()
+    names, dropped = ToolNames.of(declared_names(unique)), Dropped()
     tools = read_tools(unique, "tools", names=names, dropped=dropped)
     tools = msgspec.structs.replace(tools, tools=tuple(map(_search_as_upstream_has, tools.tools)))
     shapes = {
