@@ -47,7 +47,7 @@ async def test_a_client_that_stops_reading_holds_few_bytes(redis_url: str) -> No
 
 def held_by(replica: Any, upstream: Any) -> int:
     """Bytes that wait in the process for the one client."""
-    unread = sum(each._answer._size for each in upstream if each._answer is not None)
+    unread = sum(each._answer.size for each in upstream if each._answer is not None)
     written = sum(each.transport.get_write_buffer_size() for each in replica.connections)
     return int(unread + written)
 

@@ -148,7 +148,7 @@ class Response:
 def an_opening() -> Any:
     response, linger = Response(), None
     parts: dict[str, Any] = {"answer": response, "closing": linger}
-    return HttpResponseStream(held=b"", **parts)
+    return HttpResponseStream(held=b"", headers=response.headers, way="", **parts)
 
 
 class Scene:

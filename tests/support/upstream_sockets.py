@@ -94,18 +94,18 @@ def transport_to(
     proxy: Proxy | None = None,
 ) -> WebSocketTransport:
     """A transport, with a POST behind it."""
-    choice = TransportChoice(setting, clock=clock)
+    choice = TransportChoice(setting, clock=clock, first_event=figures.first_event)
     sockets = OpenSockets(usable, clock=clock)
     address = address_of(url)
     dialer = Dialer(address.host, address.port, tls=tls, proxy=proxy)
     turns = SocketTurns(address, dialer, sockets, choice=choice, figures=figures)
-    http = HttpTransport(HttpClient(url, tls=tls, proxy=proxy))
+    http = HttpTransport(HttpClient(url, tls=tls, proxy=proxy), first_event=choice.posted)
     return WebSocketTransport(
         turns,
         http,
         choice,
         sockets=sockets,
-        figures=figures,
+        other_routes=http,
         prefers=lambda model: model != "gpt-5.4",
         clock=clock,
     )

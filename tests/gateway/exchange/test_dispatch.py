@@ -176,7 +176,7 @@ async def test_an_answer_is_closed_also_if_its_client_leaves_while_refusals_are_
     answer = an_opening()
     scene = Scene([a_lease("acc_a"), a_lease("acc_b")], [forbidden, answer])
     closed: list[Any] = []
-    answer._answer.close = lambda: closed.append(True)
+    answer.answer.close = lambda: closed.append(True)
 
     async def leave(*_: Any, **__: Any) -> bool:
         raise asyncio.CancelledError

@@ -32,9 +32,6 @@ class Source:
         if self.come:
             receiver.received(self.come)
 
-    def pull(self) -> None:
-        self.receiver = None
-
 
 def begun(source: Source, **options: Any) -> Beginning:
     silence = SilenceBudget(asyncio.get_running_loop().time, seconds=300)

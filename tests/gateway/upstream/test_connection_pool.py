@@ -119,7 +119,7 @@ async def test_a_reader_that_does_not_read_holds_upstream_back(client: Any, serv
     endless = b"%x\r\n%b\r\n" % (len(piece), piece)
     server.scripts = [[HEAD_CHUNKED, *[endless] * 300, b"0\r\n\r\n"]]
     answer = await client.post({}, b"")
-    while not next(iter(client._all))._paused:
+    while not next(iter(client._all)).paused:
         await asyncio.sleep(0.005)
 
     held = answer.size

@@ -71,7 +71,7 @@ class Connection(HttpConnection):
     def __init__(self) -> None:
         self.owner = Owner()
         super().__init__(self.owner)  # type: ignore[arg-type]
-        self.resumed = self.aborted = self.paused = 0
+        self.resumes = self.aborted = self.pauses = 0
         self.connection_made(Transport())  # type: ignore[arg-type]
         self.answer = self.send(b"", b"")
 
@@ -80,10 +80,12 @@ class Connection(HttpConnection):
         return self._parser
 
     def pause(self) -> None:
-        self.paused += 1
+        self.pauses += 1
+        self.paused = True
 
     def resume(self) -> None:
-        self.resumed += 1
+        self.resumes += 1
+        self.paused = False
 
     def abort(self) -> None:
         self.aborted += 1
@@ -245,10 +247,10 @@ async def test_reading_lets_more_come_and_closing_cuts() -> None:
     answer = connection.answer
 
     assert await answer.read() == b"hello, everyone"
-    assert connection.resumed == 0, "not before it is passed on"
+    assert connection.resumes == 0, "not before it is passed on"
     more = asyncio.ensure_future(answer.read())
     await asyncio.sleep(0)
-    assert connection.resumed == 1
+    assert connection.resumes == 1
     more.cancel()
     assert repr(answer) == "<HttpResponse 200 under way>"
     answer.close()
@@ -305,7 +307,7 @@ def test_a_receiver_pauses_the_connection() -> None:
 
     paused = pushed(connection, receiver, b"1\r\nb\r\n", b"1\r\nc\r\n")
 
-    assert connection.paused == 1  # by what had come already
+    assert connection.pauses == 1  # by what had come already
     assert paused == [False, True]
 
 

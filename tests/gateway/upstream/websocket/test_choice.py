@@ -1,8 +1,10 @@
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 from support.clock import Clock
 
+from codex_proapi.gateway.metrics.transport_figures import TransportFigures
 from codex_proapi.gateway.settings import TransportSetting
 from codex_proapi.gateway.upstream.websocket.choice import (
     AWAY_SECONDS,
@@ -15,7 +17,8 @@ from codex_proapi.gateway.upstream.websocket.choice import (
 class Scene:
     def __init__(self, setting: TransportSetting) -> None:
         self.clock = Clock()
-        self.choice = TransportChoice(setting, clock=self.clock)
+        self.first_event = TransportFigures(CollectorRegistry()).first_event
+        self.choice = TransportChoice(setting, clock=self.clock, first_event=self.first_event)
 
     def takes(self, account: str = "ada", *, preferred: bool = True) -> bool:
         return self.choice.decide(account, preferred=preferred).by_socket
@@ -25,7 +28,7 @@ class Scene:
 
     def prove(self, account: str = "ada") -> None:
         """One POST, then one whole answer over WebSocket."""
-        self.choice.measured("http", account, 1.0)
+        self.choice.posted(account, 1.0)
         assert self.takes(account)
         self.choice.ended(account, whole=True)
 
@@ -47,7 +50,7 @@ def test_http_never_takes_a_socket_and_websocket_always_does(always: Scene) -> N
 
 def test_auto_begins_with_a_post_and_then_tries_one_turn_at_a_time(auto: Scene) -> None:
     assert auto.why() == "begins by POST"
-    auto.choice.measured("http", "ada", 1.0)
+    auto.choice.posted("ada", 1.0)
 
     assert auto.why() == "first try"
     assert auto.why() == "tried by another request"
@@ -71,8 +74,8 @@ def test_auto_goes_by_what_was_measured_and_goes_on_measuring(
 ) -> None:
     auto.prove()
     for _ in range(LEAST_SAMPLES):
-        auto.choice.measured("http", "ada", post)
-        auto.choice.measured("websocket", "ada", socket)
+        auto.choice.posted("ada", post)
+        auto.choice.carried(socket)
     decisions = [auto.takes() for _ in range(EXPLORED)]
 
     assert decisions == [taken] * (EXPLORED - 1) + [not taken]
@@ -124,8 +127,8 @@ def test_a_refused_upgrade_is_remembered_for_its_account_or_for_all(
 def test_the_times_of_both_are_told(auto: Scene) -> None:
     times: dict[str, Any] = auto.choice.medians()
     assert times == {}
-    auto.choice.measured("http", "ada", 3.0)
-    auto.choice.measured("http", "ada", 1.0)
-    auto.choice.measured("http", "ada", 2.0)
+    auto.choice.posted("ada", 3.0)
+    auto.choice.posted("ada", 1.0)
+    auto.choice.posted("ada", 2.0)
 
     assert auto.choice.medians() == {"http": 2.0}

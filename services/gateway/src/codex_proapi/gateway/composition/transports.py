@@ -36,28 +36,33 @@ def http_clients(
     return client, other_routes
 
 
-def socket_transport(
+def open_transports(
     settings: GatewaySettings,
     url: str,
-    http: HttpTransport,
-    catalogues: ModelCatalogues,
+    clients: tuple[HttpClient, UnaryTransport],
     *,
+    catalogues: ModelCatalogues,
     metrics: Metrics,
     outgoing: Outgoing,
     usable: Callable[[str], bool],
-) -> WebSocketTransport:
-    """The transport that may use WebSocket.
+) -> tuple[HttpTransport, WebSocketTransport]:
+    """The transport by POST, and that of all requests, which uses it where WebSocket is not used.
 
     Args:
         settings: UPSTREAM_TRANSPORT and the proxy.
         url: the address of the POST.
-        http: carries what WebSocket does not.
+        clients: the client of streams, and that of answers in one piece.
         catalogues: say which models prefer WebSocket.
         metrics: counts first-event times and faults.
         outgoing: what the process' connections share.
         usable: says whether an account may be used at the moment.
     """
-    choice = TransportChoice(settings.upstream_transport, clock=time.monotonic)
+    client, other_routes = clients
+    figures = metrics.transports
+    choice = TransportChoice(
+        settings.upstream_transport, clock=time.monotonic, first_event=figures.first_event
+    )
+    http = HttpTransport(client, first_event=choice.posted)
     sockets = OpenSockets(usable, clock=time.monotonic)
     connections, address = metrics.connections, address_of(url)
     connections.watch("websocket", busy=lambda: sockets.busy, idle=lambda: sockets.waiting)
@@ -68,12 +73,12 @@ def socket_transport(
         observer=connections.observer("websocket"),
         outgoing=outgoing,
     )
-    return WebSocketTransport(
-        SocketTurns(address, dialer, sockets, choice=choice, figures=metrics.transports),
+    return http, WebSocketTransport(
+        SocketTurns(address, dialer, sockets, choice=choice, figures=figures),
         http,
         choice,
         sockets=sockets,
-        figures=metrics.transports,
+        other_routes=other_routes,
         prefers=lambda model: _prefers(catalogues, model),
     )
 

@@ -10,7 +10,7 @@ from codex_proapi.commons.codex.token_endpoint import TokenEndpoint
 from codex_proapi.commons.connections.http_client import http_client
 from codex_proapi.commons.connections.outgoing import Outgoing
 from codex_proapi.gateway.composition.stores import Stores
-from codex_proapi.gateway.composition.transports import http_clients, is_usable, socket_transport
+from codex_proapi.gateway.composition.transports import http_clients, is_usable, open_transports
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.pool.health.egress import Egress
 from codex_proapi.gateway.pool.state.clock import SharedClock
@@ -92,18 +92,19 @@ def open_upstream(
     poller = QuotaPoller(
         redis, calls=calls, view=stores.view, cooldowns=stores.cooldowns, clock=clock
     )
-    transport = HttpTransport(client, other_routes)
     catalogues = ModelCatalogues(redis, calls=calls, view=stores.view, clock=clock, metrics=metrics)
+    transport, sockets = open_transports(
+        *(settings, url, (client, other_routes)),
+        catalogues=catalogues,
+        metrics=metrics,
+        outgoing=outgoing,
+        usable=lambda account: is_usable(stores.view, account, clock()),
+    )
     return Upstream(
         identity=identity,
         client=client,
         transport=transport,
-        sockets=socket_transport(
-            *(settings, url, transport, catalogues),
-            metrics=metrics,
-            outgoing=outgoing,
-            usable=lambda account: is_usable(stores.view, account, clock()),
-        ),
+        sockets=sockets,
         other_routes=other_routes,
         reachability=Reachability(client, count=metrics.connect_failed, clock=clock),
         egress=Egress(clock, redis),

@@ -68,7 +68,8 @@ class HttpConnection(asyncio.Protocol):
         self.on_header = self._fields.__setitem__
         self._answer: HttpResponse | None = None
         self._upload: Upload | None = None
-        self._paused = False
+        self.paused = False
+        """Whether nothing is read from it."""
         self._received = False
         self._sent_at = 0.0
         self.fresh = True
@@ -111,14 +112,14 @@ class HttpConnection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Pause reading until `resume`."""
-        if not self._paused and self._transport is not None:
-            self._paused = True
+        if not self.paused and self._transport is not None:
+            self.paused = True
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Resume reading: all received bytes were consumed."""
-        if self._paused and self._transport is not None:
-            self._paused = False
+        if self.paused and self._transport is not None:
+            self.paused = False
             self._transport.resume_reading()
 
     def abort(self) -> None:
@@ -224,7 +225,7 @@ class HttpConnection(asyncio.Protocol):
         if self._pieces:  # for who reads them; the parser goes on with this list
             answer.pieces = self._pieces.copy()
             self._pieces.clear()
-        if self._paused:
+        if self.paused:
             self.resume()
         # A response may come before its request is sent; the rest would be parsed as another one.
         whole = self._upload is None or self._end_upload(self._upload)

@@ -36,6 +36,9 @@ class StaleConnection(ConnectionLost):
 class ClientConnection(Protocol):
     """The connection an answer comes over."""
 
+    paused: bool
+    """Whether nothing is read from it."""
+
     def pause(self) -> None:
         """Pause reading until `resume`."""
 
@@ -75,7 +78,7 @@ class HttpResponse(msgspec.Struct, eq=False):
     waiter: "asyncio.Future[None] | None" = None
     """The reader that waits."""
     receiver: "Receiver | None" = None
-    """Who is given what comes."""
+    """Who is given what comes; None while it is kept for a reader."""
     on_head: "Callable[[], None] | None" = None
     """Called once, when status and headers have come."""
 
@@ -128,14 +131,10 @@ class HttpResponse(msgspec.Struct, eq=False):
         if self.pieces and not receiver.received(self._taken()):
             if self.connection is not None:
                 self.connection.pause()
-        elif self.connection is not None:
+        elif self.connection is not None and self.connection.paused:
             self.connection.resume()
         if self.complete or self.broken is not None:
             receiver.ended(None if self.complete else self._broke())
-
-    def pull(self) -> None:
-        """Keep what comes from now on until it is read, or pushed."""
-        self.receiver = None
 
     def resume(self) -> None:
         """Read the socket again if it was paused; also for what nobody will read."""

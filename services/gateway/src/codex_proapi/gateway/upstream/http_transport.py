@@ -1,6 +1,8 @@
 """The HTTP transport: POST to the backend's Responses endpoint, the answer as server-sent events."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -30,7 +32,6 @@ from codex_proapi.gateway.upstream.transport import (
     Receiver,
     ResponseStream,
     SilenceBudget,
-    Transport,
     broke_off,
 )
 
@@ -51,11 +52,11 @@ class Source(Protocol):
     def headers(self) -> "Mapping[str, str]":
         """By lower-case name."""
 
+    receiver: Receiver | None
+    """Who is given what comes; None while it is kept for a reader."""
+
     def push_to(self, receiver: Receiver) -> None:
         """Give everything from now on to the receiver, at once what has come already."""
-
-    def pull(self) -> None:
-        """Keep what comes from now on until it is read, or pushed."""
 
 
 class Beginning:
@@ -103,7 +104,7 @@ class Beginning:
     def end(self, outcome: bytes | Failed | Exception) -> None:
         """Wake the task; what comes from now on is kept for a reader."""
         self._deadlines.forget(self)
-        self._source.pull()
+        self._source.receiver = None
         if self.outcome.done():
             return  # the task was cancelled, and does not know it yet
         if isinstance(outcome, Exception):
@@ -149,52 +150,50 @@ class Beginning:
         self.fail(TimeoutError())
 
 
-class HttpResponseStream(PushingStream):
+class HttpResponseStream(PushingStream, msgspec.Struct, eq=False):
     """A response that has reached the commit point; a `ResponseStream`."""
 
-    __slots__ = ("_answer", "_closing", "headers", "held", "way")
-
-    def __init__(self, answer: HttpResponse, held: bytes, closing: "ClosingStreams") -> None:
-        self._answer: HttpResponse | None = answer
-        self._closing = closing
-        self.held = held
-        """The bytes up to the commit point."""
-        self.headers: Mapping[str, str] = answer.headers
-        """Upstream's response headers, by lower-case name."""
-        self.way = ""
-        """Why a POST has carried it, for the log."""
+    answer: HttpResponse | None
+    """What is received; None once it was released."""
+    held: bytes
+    """The bytes up to the commit point."""
+    closing: "ClosingStreams"
+    headers: "Mapping[str, str]"
+    """Upstream's response headers, by lower-case name."""
+    way: str
+    """Why a POST has carried it, for the log."""
 
     def __repr__(self) -> str:
         return f"<HttpResponseStream with {len(self.held)} bytes held>"
 
     async def read(self) -> bytes:
         """All bytes received since the last call; b"" at the end. Raises Truncated if it breaks."""
-        if self._answer is None:
+        if self.answer is None:
             return b""
         try:
-            return await self._answer.read()
+            return await self.answer.read()
         except ConnectionLost as error:
             raise broke_off(error) from error
 
     def push_to(self, receiver: Receiver) -> None:
         """Give everything from now on to the receiver, at once what has come already."""
-        if self._answer is None:
+        if self.answer is None:
             receiver.ended(None)
         else:
-            self._answer.push_to(receiver)
+            self.answer.push_to(receiver)
 
     def resume(self) -> None:
         """Go on after the receiver has paused the stream."""
-        if self._answer is not None:
-            self._answer.resume()
+        if self.answer is not None:
+            self.answer.resume()
 
     def close(self) -> None:
         """Return the connection to the pool if the stream has ended, else close it.
 
         May be called repeatedly.
         """
-        if self._answer is not None:
-            self._answer.close()
+        if self.answer is not None:
+            self.answer.close()
 
     def release(self) -> None:
         """Let the stream of a whole answer end by itself; `close` has no effect after this.
@@ -202,10 +201,9 @@ class HttpResponseStream(PushingStream):
         The last chunk of a chunked body often arrives after the last event. Waiting for it, at most
         CLOSING_TICKS seconds, keeps the connection reusable.
         """
-        answer, self._answer = self._answer, None
-        if answer is not None and not answer.complete:
-            answer.ending()
-            self._closing.add(answer)
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            self.closing.leave(answer)
 
 
 class ClosingStreams:
@@ -217,9 +215,11 @@ class ClosingStreams:
     def __repr__(self) -> str:
         return f"<ClosingStreams {len(self._ticks)} streams>"
 
-    def add(self, answer: HttpResponse) -> None:
-        """Wait for the end of one stream without reading it."""
-        self._ticks[answer] = 0
+    def leave(self, answer: HttpResponse) -> None:
+        """Wait for the end of one stream without reading it, if it has not come."""
+        if not answer.complete:
+            answer.ending()
+            self._ticks[answer] = 0
 
     def tick(self) -> None:
         """Count a second: drop streams that have ended, close those that took too long."""
@@ -238,12 +238,22 @@ class ClosingStreams:
 
 
 class HttpTransport:
-    """Sends requests by POST and reads server-sent events; a `Transport`."""
+    """Sends requests by POST and reads server-sent events; a `Transport`.
 
-    def __init__(self, client: HttpClient, other_routes: Transport | None = None) -> None:
-        """`other_routes` carries requests to other routes than Responses."""
+    Args:
+        client: posts to Responses.
+        first_event: called with each account whose answer has reached its commit point, and the
+            seconds since it was asked.
+    """
+
+    def __init__(
+        self,
+        client: HttpClient,
+        *,
+        first_event: Callable[[str, float], None] | None = None,
+    ) -> None:
         self._client = client
-        self._other_routes = other_routes
+        self._first_event = first_event
         self.closing_streams = ClosingStreams()
         self._deadlines = Deadlines()
 
@@ -251,11 +261,22 @@ class HttpTransport:
         return f"<HttpTransport by {self._client!r}>"
 
     async def open(
-        self, request: PreparedRequest, silence: SilenceBudget
+        self,
+        request: PreparedRequest,
+        silence: SilenceBudget,
+        *,
+        why: str = "",
+        began: float | None = None,
     ) -> ResponseStream | Refusal:
-        """Send a request once; faults of the transport are returned as refusals of status 0."""
-        if request.route and self._other_routes is not None:
-            return await self._other_routes.open(request, silence)
+        """Send a request once; faults of the transport are returned as refusals of status 0.
+
+        Args:
+            request: what is sent.
+            silence: how long upstream may be silent.
+            why: why a POST carries it, for the log.
+            began: when it was asked for, monotonic seconds, if another transport has tried before.
+        """
+        began = time.monotonic() if began is None else began
         answer: HttpResponse | None = None
         try:
             client, body, new = self._client, request.body, request.new_connection
@@ -279,11 +300,13 @@ class HttpTransport:
                 answer.close()
             raise
         if isinstance(opened, bytes):
-            return HttpResponseStream(answer, opened, self.closing_streams)
+            if self._first_event is not None:
+                self._first_event(request.owner.account, time.monotonic() - began)
+            return HttpResponseStream(answer, opened, self.closing_streams, answer.headers, why)
         if opened.goes_on:
             answer.close()
         else:
-            HttpResponseStream(answer, b"", self.closing_streams).release()
+            self.closing_streams.leave(answer)
         return opened.refusal
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from codex_proapi.gateway.metrics.histograms import HotHistogram
 from codex_proapi.gateway.settings import TransportSetting
 
 AWAY_SECONDS: Final = 600.0
@@ -58,9 +59,13 @@ class TransportChoice:
     Args:
         setting: what the operator wants.
         clock: monotonic seconds.
+        first_event: counts first-event times.
     """
 
-    def __init__(self, setting: TransportSetting, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, setting: TransportSetting, *, clock: Callable[[], float], first_event: HotHistogram
+    ) -> None:
+        self._first_event = first_event
         self._setting = setting
         self.looks_at_models = setting is TransportSetting.AUTO
         """Whether it matters which transport the catalogue prefers for a model."""
@@ -122,11 +127,16 @@ class TransportChoice:
         """The median of the last first-event times of each transport, seconds; only what was measured."""
         return {name: statistics.median(times) for name, times in self._times.items() if times}
 
-    def measured(self, transport: str, account: str, seconds: float) -> None:
-        """Note how long a request waited for its first event with content."""
-        self._times[transport].append(seconds)
-        if transport == "http":
-            self._posted.add(account)
+    def posted(self, account: str, seconds: float) -> None:
+        """Note how long a POST took to its first event with content."""
+        self._first_event.of("http").note(seconds)
+        self._times["http"].append(seconds)
+        self._posted.add(account)
+
+    def carried(self, seconds: float) -> None:
+        """Note how long a request over WebSocket took to its first event with content."""
+        self._first_event.of("websocket").note(seconds)
+        self._times["websocket"].append(seconds)
 
     def ended(self, account: str, *, whole: bool) -> None:
         """Note the end of a request that WebSocket carried."""

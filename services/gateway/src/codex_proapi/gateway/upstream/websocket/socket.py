@@ -84,7 +84,8 @@ class UpstreamSocket(asyncio.Protocol):
         self._first_headers: dict[str, str] = {}
         self._lasting_headers: dict[str, str] = {}
         self._fault: Exception | None = None
-        self._receiver: Receiver | None = None
+        self.receiver: Receiver | None = None
+        """Who is given what comes; None while it is kept for a reader."""
         self._seconds = 0
         self.events = AnswerEvents()
         """The answer that comes."""
@@ -185,13 +186,9 @@ class UpstreamSocket(asyncio.Protocol):
 
     def push_to(self, receiver: "Receiver") -> None:
         """Give everything from now on to the receiver, at once what has come already."""
-        self._receiver = receiver
+        self.receiver = receiver
         if self._push() and self._paused:
             self.resume()
-
-    def pull(self) -> None:
-        """Keep what comes from now on until it is read, or pushed."""
-        self._receiver = None
 
     def resume(self) -> None:
         """Go on reading after the receiver, or a full buffer, has paused it."""
@@ -201,7 +198,7 @@ class UpstreamSocket(asyncio.Protocol):
 
     def finish(self) -> None:
         """The request is over: what is left of it is dropped."""
-        self._receiver = None
+        self.receiver = None
         self.events.finish()
         if self._paused:
             self.resume()
@@ -340,14 +337,14 @@ class UpstreamSocket(asyncio.Protocol):
             self.events.take(messages)
         except Malformed as error:
             self._fault = error
-        if self.events.size > HIGH_WATER and self._receiver is None:
+        if self.events.size > HIGH_WATER and self.receiver is None:
             self._pause()
 
     # What follows from it.
 
     def _tell(self) -> None:
         """Pass on what has come: to the receiver, or to who waits."""
-        if self._receiver is not None:
+        if self.receiver is not None:
             self._push()
             return
         waiter, self._waiter = self._waiter, None
@@ -356,14 +353,14 @@ class UpstreamSocket(asyncio.Protocol):
 
     def _push(self) -> bool:
         """Give the receiver what has come; False if it takes no more for now."""
-        receiver, events = self._receiver, self.events
+        receiver, events = self.receiver, self.events
         if receiver is None:
             return True
         taken = not events.size or receiver.received(events.read())
         if not taken:
             self._pause()
-        if self._receiver is receiver and (events.ended or self._fault is not None):
-            self._receiver = None
+        if self.receiver is receiver and (events.ended or self._fault is not None):
+            self.receiver = None
             receiver.ended(None if events.ended else self._fault)
         return taken
 

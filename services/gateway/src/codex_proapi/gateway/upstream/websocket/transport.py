@@ -7,11 +7,11 @@ each beginning costs quota.
 
 import re
 import time
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
 
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.metrics.transport_figures import TransportFigures
+from codex_proapi.gateway.upstream.http_transport import HttpTransport
 from codex_proapi.gateway.upstream.transport import (
     PreparedRequest,
     ResponseStream,
@@ -32,10 +32,10 @@ class WebSocketTransport:
 
     Args:
         turns: asks over WebSocket.
-        http: the transport for everything else.
+        http: the transport for every other request to Responses.
         choice: decides, and remembers what became of it.
         sockets: those that are open.
-        figures: the series of transports.
+        other_routes: the transport for requests to other routes.
         prefers: whether the catalogue prefers WebSocket for a model.
         clock: monotonic seconds.
     """
@@ -43,11 +43,11 @@ class WebSocketTransport:
     def __init__(
         self,
         turns: SocketTurns,
-        http: Transport,
+        http: HttpTransport,
         choice: TransportChoice,
         *,
         sockets: OpenSockets,
-        figures: TransportFigures,
+        other_routes: Transport,
         prefers: Callable[[str], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -56,7 +56,7 @@ class WebSocketTransport:
         self._choice = choice
         self.sockets = sockets
         """The open sockets, those under way included."""
-        self._figures = figures
+        self._other_routes = other_routes
         self._prefers = prefers
         self._clock = clock
 
@@ -79,42 +79,32 @@ class WebSocketTransport:
         """Close all sockets."""
         self.sockets.close()
 
-    async def open(
+    def open(
         self, request: PreparedRequest, silence: SilenceBudget
-    ) -> ResponseStream | Refusal:
+    ) -> Coroutine[Any, Any, ResponseStream | Refusal]:
         """Ask once; over WebSocket if it may carry the request, else by POST."""
         if request.route:
-            return await self._http.open(request, silence)
-        began = self._clock()
-        account = request.owner.account
-        answer: ResponseStream | Refusal | ByPost
+            return self._other_routes.open(request, silence)
         why = self._unfit(request)
         if not why:
             preferred = self._choice.looks_at_models and self._preferred(request)
-            decision = self._choice.decide(account, preferred=preferred)
+            decision = self._choice.decide(request.owner.account, preferred=preferred)
             why = decision.why
             if decision.by_socket:
-                answer = await self._turns.ask(request, silence)
-                if not isinstance(answer, ByPost):
-                    return self._noted("websocket", answer, began, request, why)
-                why = answer.why
-        answer = await self._http.open(request, silence)
-        return self._noted("http", answer, began, request, why)
+                return self._by_socket(request, silence, why)
+        return self._http.open(request, silence, why=why)
 
-    def _noted(
-        self,
-        transport: str,
-        answer: ResponseStream | Refusal,
-        began: float,
-        request: PreparedRequest,
-        why: str,
+    async def _by_socket(
+        self, request: PreparedRequest, silence: SilenceBudget, why: str
     ) -> ResponseStream | Refusal:
-        """Note how long the first event took, and for the log why it came this way."""
+        """Ask over WebSocket; by POST if it does not carry the request after all."""
+        began = self._clock()
+        answer = await self._turns.ask(request, silence)
+        if isinstance(answer, ByPost):
+            return await self._http.open(request, silence, why=answer.why, began=began)
         if not isinstance(answer, Refusal):
-            seconds = self._clock() - began
-            self._figures.first_event.of(transport).note(seconds)
-            self._choice.measured(transport, request.owner.account, seconds)
-            answer.way = "; ".join(filter(None, (answer.way, why)))
+            self._choice.carried(self._clock() - began)
+            answer.way = f"{answer.way}; {why}"
         return answer
 
     def _unfit(self, request: PreparedRequest) -> str:
