@@ -313,16 +313,15 @@ async def test_a_replica_in_another_day_than_redis_draws_nothing_before_it_knows
     seconds, _ = await pool.redis.time()
     midnight = UTC.midnight_after(seconds, 0 if skew < 0 else 1)
     await pool.spend(0, input=1000)
-    wrong = SnapshotReader(pool.redis, clock=lambda: midnight + skew / 1000)
-    charge = pool.charge(tokens_day=1000)
+    reader, charge = SnapshotReader(pool.redis), pool.charge(tokens_day=1000)
 
-    survey = await wrong.read(SnapshotRequest(account_ids=["acc_1"], model="m", charge=charge))
+    def asked_at(at: float) -> SnapshotRequest:
+        return SnapshotRequest(account_ids=["acc_1"], model="m", charge=charge, at=at)
+
+    survey = await reader.read(asked_at(midnight + skew / 1000))
     assert (survey.allowance, charge.drawn_at) == (None, 0)
 
-    right = SnapshotReader(pool.redis, clock=lambda: survey.now)
-    told = (
-        await right.read(SnapshotRequest(account_ids=["acc_1"], model="m", charge=charge))
-    ).allowance
+    told = (await reader.read(asked_at(survey.now))).allowance
     assert told is not None
     assert told.refused is Limit.DAY
 

@@ -74,6 +74,8 @@ class Ranking:
         self._selections: dict[tuple[str, Reason], Selection] = {}
         self._in_turn: dict[int, Selection | NoCandidate] = {}
         """By position in the round robin, where nothing else decides."""
+        self._own: dict[str, Selection] = {}
+        """By account, for its own conversations, where they stay there."""
         self._shaky: Sequence[str] | None = None
         self._nobody: NoCandidate | None = None
 
@@ -101,8 +103,10 @@ class Ranking:
             tried: ids of accounts that are passed over.
             full: ids of accounts that are passed over as long as they are full.
         """
-        if affine or tried or full or not self._groups:
+        if tried or full or not self._groups:
             return self._decide(cursor or 0, affine, tried=tried, full=full)
+        if affine:
+            return self._own.get(affine) or self._with_own(cursor or 0, affine)
         at = (cursor or 0) % (self._orders.get(0) or self._order(0)).turns
         found = self._in_turn.get(at)
         if found is None:
@@ -129,6 +133,16 @@ class Ranking:
         return msgspec.structs.replace(
             self.pool, cursor=cursor, affine=affine, candidates=candidates
         )
+
+    def _with_own(self, cursor: int, affine: str) -> Selection | NoCandidate:
+        """The selection of a conversation with an account of its own, where none is passed over.
+
+        That it stays there does not depend on the position in the round robin, and is remembered.
+        """
+        found = self._decide(cursor, affine, tried=(), full=())
+        if isinstance(found, Selection) and found.basis is Reason.AFFINITY:
+            self._own[affine] = found
+        return found
 
     def _decide(
         self, cursor: int, affine: str | None, *, tried: Collection[str], full: Collection[str]

@@ -61,7 +61,7 @@ def open_pool(
     )
     dispatcher = Dispatcher(
         selector=QueueingSelector(
-            selector, stores.queue, redis_breaker=stores.redis.breaker, clock=clock, metrics=metrics
+            selector, stores.queue, redis_breaker=stores.redis.breaker, metrics=metrics
         ),
         outcomes=outcomes,
         transport=upstream.sockets,

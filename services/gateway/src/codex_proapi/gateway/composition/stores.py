@@ -212,7 +212,7 @@ def _store_outage(
             tasks.start(pool.disconnect(inuse_connections=False), name="old connections")
 
     reader = SnapshotReader(
-        redis.snapshots, multiplexed=redis.multiplexed, clock=clock, hook=metrics.observe_snapshot
+        redis.snapshots, multiplexed=redis.multiplexed, hook=metrics.observe_snapshot
     )
     return RedisOutage(
         reader,

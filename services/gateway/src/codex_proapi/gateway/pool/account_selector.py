@@ -87,7 +87,7 @@ class AccountSelector:
         self._eligible = EligibilityCache(view, facts, clock=clock)
         self.terms = self._eligible.terms
         """What the accounts' owners allow."""
-        self._recent_affinity = RecentAffinity(clock)
+        self._recent_affinity = RecentAffinity()
         self.note_tie = self._recent_affinity.note
         """Notes a conversation's account, for its next request on this replica."""
         self._log_due = 0.0
@@ -142,8 +142,8 @@ class AccountSelector:
         while True:
             if state is None:
                 state = await self.reader.read(lease_request, passed, full=full)
+            selected = self._select(lease_request, state, passed=passed, full=full)
             snapshot, eligible, state = state.snapshot, state.eligible, None
-            selected = self._select(lease_request, snapshot, eligible, passed=passed, full=full)
             found = selected.found
             if isinstance(found, NoCandidate):
                 if unreachable and not busy:
@@ -216,38 +216,25 @@ class AccountSelector:
         if lease.probe:
             self._outcomes.record_success(lease)
 
-    def _tie(
-        self,
-        lease_request: LeaseRequest,
-        snapshot: PoolSnapshot,
-        eligible: EligibleAccounts,
-        passed: Collection[str],
-    ) -> tuple[str | None, bool]:
-        """The affine account, and whether the tie is tentative (it has not answered yet)."""
-        if not self.reader.follows(lease_request, passed):
-            return snapshot.affine, snapshot.tentative
-        recent = self._recent_affinity.of(lease_request.fingerprint)
-        if recent is None:
-            return snapshot.affine, snapshot.tentative
-        better = not recent.tentative or snapshot.affine is None or snapshot.tentative
-        free = recent.account_id in eligible.open and recent.account_id not in snapshot.cooldowns
-        if better and free:
-            return recent.account_id, recent.tentative
-        return snapshot.affine, snapshot.tentative
-
     def _select(
         self,
         lease_request: LeaseRequest,
-        snapshot: PoolSnapshot,
-        eligible: EligibleAccounts,
+        state: PoolState,
         *,
         passed: Collection[str],
         full: Collection[str],
     ) -> "_Selected":
         """Select an account from the ranking of the eligible ones."""
+        snapshot, eligible = state.snapshot, state.eligible
         affine, tentative = snapshot.affine, snapshot.tentative
-        if lease_request.fingerprint and not lease_request.begins:
-            affine, tentative = self._tie(lease_request, snapshot, eligible, passed)
+        recent = None
+        if state.follows and not passed:
+            recent = self._recent_affinity.of(lease_request.fingerprint)
+        # A tie that Redis may not have yet, unless that has one which has answered, and this has not.
+        if recent is not None and (not recent.tentative or affine is None or tentative):
+            own = recent.account_id
+            if own in eligible.open and own not in snapshot.cooldowns:
+                affine, tentative = own, recent.tentative
         strategy = self.reader.strategy
         ranking = eligible.ranking(snapshot.cooldowns, strategy, now=snapshot.now)
         cursor, closed = snapshot.cursor, dict[str, Closed]()

@@ -77,8 +77,8 @@ class AdmissionControl:
                 return KeyChanged(current)
             if claims.charge is None and claims.fair_share is None:
                 return Admission(lease_request=request.lease_request, state=state)
-            if refusal := claims.refusal(state.snapshot.now):
-                raise refusal
+            if state.refusal is not None:
+                raise state.refusal
             pending = claims.pending
             if pending is None:
                 return Admission(lease_request=request.lease_request, state=state)

@@ -79,6 +79,8 @@ class EligibleAccounts:
         self.accounts = accounts
         self.candidates = candidates
         offered = [c for c in candidates if c.closed is None]
+        self.shared = any(account.terms.reserves for account in accounts.values())
+        """Whether an owner keeps a share of one of them."""
         self.open: Collection[str] = {c.id for c in offered}
         """Ids of those that their owners' terms do not close."""
         self.closed: Sequence[Closed] = [c.closed for c in candidates if c.closed is not None]

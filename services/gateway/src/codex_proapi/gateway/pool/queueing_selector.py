@@ -4,6 +4,7 @@ Combines `pool.account_selector` and `pool.slot_queue`. Without a limit (`ACCOUN
 go straight to the selector.
 """
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
@@ -26,8 +27,13 @@ accounts it is tried on."""
 class SlotPatience(msgspec.Struct):
     """How long one request may still wait for slots."""
 
-    left: float = msgspec.field(default_factory=lambda: QUEUE_SECONDS)
-    """Seconds."""
+    waited: float = 0.0
+    """Seconds it has waited for them."""
+
+    @property
+    def left(self) -> float:
+        """Seconds it may still wait."""
+        return QUEUE_SECONDS - self.waited
 
 
 class QueueingSelector:
@@ -39,8 +45,8 @@ class QueueingSelector:
         slots: AccountQueue,
         *,
         redis_breaker: RedisCircuitBreaker,
-        clock: Callable[[], float],
         metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.selector = selector
         self._slots = slots
@@ -68,7 +74,7 @@ class QueueingSelector:
         if not self._slots.most:
             return await self.selector.lease(lease_request, tried, state=state)
         patience = patience or SlotPatience()
-        begun, before = self._clock(), patience.left
+        begun, before = self._clock(), patience.waited
         try:
             full: set[str] = set()
             while True:
@@ -85,7 +91,7 @@ class QueueingSelector:
                     if without:
                         full.update(without)
                         continue
-                    waited = patience.left < before
+                    waited = patience.waited > before
                     return _with_wait(found, self._clock() - begun) if waited else found
                 if found.cause is not NoCandidateCause.BUSY or patience.left <= 0:
                     return found
@@ -94,7 +100,7 @@ class QueueingSelector:
                     return found
                 full = full - {woken} if woken else set()
         finally:
-            if patience.left < before:
+            if patience.waited > before:
                 self._metrics.slot_wait.observe(self._clock() - begun)
 
     async def _waited(
@@ -105,7 +111,7 @@ class QueueingSelector:
         try:
             return await self._slots.wait(accounts, waiter, seconds=patience.left)
         finally:
-            patience.left -= max(self._clock() - begun, 0.0)
+            patience.waited += self._clock() - begun
 
 
 def _with_wait(lease: Lease, seconds: float) -> Lease:

@@ -5,6 +5,7 @@ after the first (parallel agents, fast tool loops) and must get the same account
 can read the conversation's encrypted items.
 """
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -21,17 +22,14 @@ class RecentTie(msgspec.Struct, frozen=True):
     account_id: str
     tentative: bool
     """Whether the account was selected but has not answered yet."""
-    at: float
-
-    def is_recent(self, now: float) -> bool:
-        """Whether it was made in the last RECENT_SECONDS; `now` is seconds since the epoch."""
-        return 0 <= now - self.at < RECENT_SECONDS
+    until: float
+    """The end of RECENT_SECONDS since it was made, monotonic seconds."""
 
 
 class RecentAffinity:
     """Caches the ties that this replica made in the last RECENT_SECONDS."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._ties: dict[str, RecentTie] = {}
 
@@ -41,17 +39,17 @@ class RecentAffinity:
     def note(self, fingerprint: str, account_id: str, *, tentative: bool) -> None:
         """Cache a tie; a tentative one does not replace one whose account has answered."""
         now, held = self._clock(), self._ties.pop(fingerprint, None)
-        if tentative and held is not None and not held.tentative and held.is_recent(now):
+        if tentative and held is not None and not held.tentative and now < held.until:
             self._ties[fingerprint] = held
             return
         if len(self._ties) >= MOST_TIES:
             self._ties.pop(next(iter(self._ties)))
-        self._ties[fingerprint] = RecentTie(account_id, tentative, now)
+        self._ties[fingerprint] = RecentTie(account_id, tentative, now + RECENT_SECONDS)
 
     def of(self, fingerprint: str) -> RecentTie | None:
         """The recent tie of a conversation, if any."""
         held = self._ties.get(fingerprint)
-        if held is not None and not held.is_recent(self._clock()):
+        if held is not None and self._clock() >= held.until:
             del self._ties[fingerprint]
             return None
         return held

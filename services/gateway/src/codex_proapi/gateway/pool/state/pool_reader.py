@@ -13,6 +13,7 @@ from codex_proapi.commons.accounts.model import Cooldown
 from codex_proapi.commons.accounts.view import AccountView
 from codex_proapi.commons.api_keys.fair_shares import FairShare
 from codex_proapi.commons.balancing.strategies import Routing
+from codex_proapi.gateway.errors import LimitExceeded
 from codex_proapi.gateway.limits.key_claims import Claims
 from codex_proapi.gateway.pool.eligible import EligibilityCache, EligibleAccounts, Strategy
 from codex_proapi.gateway.pool.health.circuit_breakers import CircuitBreakers
@@ -33,6 +34,10 @@ class PoolState(msgspec.Struct, frozen=True, kw_only=True):
 
     snapshot: PoolSnapshot
     eligible: EligibleAccounts
+    follows: bool
+    """Whether the conversation's own account is preferred."""
+    refusal: LimitExceeded | None = None
+    """The client's error for a claim that was refused: then nothing else was read."""
 
 
 class PoolReader:
@@ -93,10 +98,13 @@ class PoolReader:
         Raises:
             StoreUnavailable: no snapshot could be read.
         """
-        model, now = lease_request.model, self._clock()
-        follow = not lease_request.begins and self.follows(lease_request, passed)
+        model, at = lease_request.model, self._clock()
+        ties = self.strategy.routing is not Routing.ROUND_ROBIN and not lease_request.begins
+        follows = follow = ties and bool(lease_request.fingerprint) and not passed
+        refusal: LimitExceeded | None = None
         for _ in range(MOST_READS):
-            eligible = self._eligible.list(lease_request, now)
+            version = self._view.version
+            eligible = self._eligible.list(lease_request, at)
             snapshot = await self._snapshots.read(
                 SnapshotRequest(
                     account_ids=_without(full, eligible.only) if full else eligible.only,
@@ -106,28 +114,27 @@ class PoolReader:
                     charge=claims.pending if claims.charge else None,
                     fair_share=self._fair_share(claims, eligible) if claims.fair_share else None,
                     newest=self._newest,
+                    at=at,
                 )
             )
-            now = snapshot.now
-            self._clock.learn(now)
+            at = snapshot.now
+            self._clock.learn(at)
             changed = snapshot.accounts_version != self._view.version
             if changed:
                 changed = await self._view.refresh_if(snapshot.accounts_version)
-            if (claims.charge or claims.fair_share) and claims.refusal(now):
-                break
+            if claims.charge or claims.fair_share:
+                refusal = claims.refusal(at)
             affine = snapshot.affine
             stays = affine is None or (affine in eligible.followed and affine not in full)
-            if stays and not changed:
+            if refusal or (stays and not changed):
                 break
             follow = follow and stays
         if self._seen.get(model) is not snapshot.cooldowns:
             self._see(model, snapshot.cooldowns)
-        return PoolState(snapshot=snapshot, eligible=self._eligible.list(lease_request, now))
-
-    def follows(self, lease_request: LeaseRequest, passed: Collection[str]) -> bool:
-        """Whether the affine account is preferred for this request."""
-        ties = self.strategy.routing is not Routing.ROUND_ROBIN and not lease_request.begins
-        return ties and bool(lease_request.fingerprint) and not passed
+        if version != self._view.version or eligible.shared:
+            # The snapshot was for other accounts, or has brought quotas of which owners keep a share.
+            eligible = self._eligible.list(lease_request, at)
+        return PoolState(snapshot=snapshot, eligible=eligible, follows=follows, refusal=refusal)
 
     def _see(self, model: str, cooldowns: Mapping[str, Cooldown]) -> None:
         """Pass changed cooldowns to the circuit breakers."""

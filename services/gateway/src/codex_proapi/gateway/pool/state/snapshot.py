@@ -84,6 +84,8 @@ class SnapshotRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The claim to the key's fair share, while the pool is scarce."""
     newest: NewestReadings | None = None
     """What is to be as new as Redis has it of the quotas of which owners keep a share."""
+    at: float = msgspec.field(default_factory=time.time)
+    """When it is made, seconds since the epoch by the shared clock."""
 
     def may_stay(self, account_id: str) -> bool:
         """Whether the conversation may stay with an account."""
@@ -107,15 +109,11 @@ class SnapshotReader:
         redis: Redis,
         *,
         multiplexed: MultiplexedConnection | None = None,
-        clock: Callable[[], float] = time.time,
         hook: Hook = lambda _seconds, _error: None,
     ) -> None:
         self._redis = redis
-        self._clock = clock
         self._cooldowns = CooldownCache()
         self._hook = hook
-        self._ahead = 0.0
-        """Seconds that Redis' clock is ahead of ours."""
         self._scripts = Scripts(redis, __package__, connection=multiplexed)
         self._repair = TypeRepair(redis)
         self._call: Callable[..., Awaitable[Any]] = (
@@ -125,6 +123,7 @@ class SnapshotReader:
             *(keyspace.accounts_version(), keyspace.keys_version()),
             *(keyspace.cursor(), keyspace.cooldowns()),
         ]
+        self._tie = keyspace.affinity("")
         self._late_keys = [
             *(keyspace.fair_shares(), keyspace.cooldowns_version()),
             operator_keys.quota_changes(),
@@ -147,23 +146,22 @@ class SnapshotReader:
             StoreUnavailable: Redis did not answer; no request may be admitted.
         """
         affinity, charge, fair_share = request.affinity, request.charge, request.fair_share
-        at = self._clock()
         # The accounts that the conversation may stay with, as the script reads them.
         if request.account_ids is not None:
             stay = f"+ {' '.join(request.account_ids)} "
         else:
             stay = f"- {' '.join(request.excluded)} " if request.excluded else ""
-        keys = [*self._keys, keyspace.affinity(affinity or ""), *self._late_keys]
+        keys = [*self._keys, self._tie + (affinity or ""), *self._late_keys]
         args = [
             request.model,
             0 if affinity is None else keyspace.AFFINITY_SECONDS,
             stay,
-            self._cooldowns.version(at + self._ahead),
+            self._cooldowns.version(request.at),
             fair_share.claim if fair_share else "",
             request.newest.wanted() if request.newest else "",
         ]
         if charge is not None:
-            charge_keys, charge_args = charge.script(at)
+            charge_keys, charge_args = charge.script(request.at)
             keys += charge_keys
             args += charge_args
             charge.uncertain = True
@@ -225,7 +223,6 @@ class SnapshotReader:
         ) = reply
         now = seconds + micros / 1e6
         if cooling is not None:
-            self._ahead = now - self._clock()
             self._cooldowns.replace(version, cooling, now=now)
         if request.newest is not None and quotas:
             request.newest.take(quotas)
