@@ -42,7 +42,6 @@ class Rotation:
         self.leases = list(leases)
         self.renewed: Any = a_lease("acc_a", basis=Reason.RENEWED)
         self.tried: list[Any] = []
-        self.proven: list[Any] = []
         self.closed: set[str] = set()
         """Accounts that close between the lease and the request."""
         self.look: Any = None
@@ -72,9 +71,6 @@ class Rotation:
 
     def note_tie(self, fingerprint: Any, account_id: Any, *, tentative: Any) -> None:
         self.noted.append((fingerprint, account_id, tentative))
-
-    def record_probe_success(self, lease: Any) -> None:
-        self.proven.append(lease.account.id)
 
 
 class Upstream:

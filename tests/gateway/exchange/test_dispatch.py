@@ -23,10 +23,18 @@ async def test_the_first_account_that_speaks_is_the_answer() -> None:
     scene.exchange.settle()
     assert scene.records[0].upstream_request_id == "req_up"
     assert scene.said.ties == {"f1": "acc_a"}
-    assert scene.selector.proven == ["acc_a"]
+    assert scene.said.succeeded == []
     assert scene.said.headers == [("acc_a", {"x-request-id": "req_up"})]
-    assert scene.said.moves == [(True, "f1")]
+    assert scene.said.moves == []
     assert scene.verdicts == [("acc_a", "committed")]
+
+
+async def test_a_probe_that_speaks_has_succeeded() -> None:
+    scene = Scene([a_lease("acc_a", probe=True)], ["yes"])
+
+    await scene.dispatch()
+
+    assert scene.said.succeeded == ["acc_a"]
 
 
 async def test_a_conversation_is_promised_to_each_account_chosen_before_it_answers() -> None:

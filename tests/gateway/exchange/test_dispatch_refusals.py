@@ -178,6 +178,23 @@ async def test_a_storm_of_retries_is_cut_short() -> None:
     assert scene.metrics.budget_refusals._value.get() == 1
 
 
+@pytest.mark.parametrize("last", ["yes", BAD_GATEWAY])
+async def test_a_dispatch_takes_one_retry_at_most_and_gives_it_back(last: Any) -> None:
+    leases = [a_lease(f"acc_{n}") for n in range(3)]
+    scene = Scene(leases, [BAD_GATEWAY] * 4 + [last] * 2)
+    taken: list[int] = []
+    take = scene.budget.take
+    scene.budget.take = lambda: taken.append(scene.budget.under_way) or take()  # type: ignore[method-assign,func-returns-value]
+
+    if last == "yes":
+        await scene.dispatch()
+    else:
+        await scene.refused()
+
+    assert taken == [1]
+    assert (scene.budget.under_way, scene.budget.retrying) == (0, 0)
+
+
 async def test_a_shape_that_is_remembered_and_refused_is_changed_back() -> None:
     no = Refusal(status=404, param="model", message="Model not found")
     scene = Scene([a_lease("acc_a") for _ in range(3)], [no, "yes", no, "yes", "yes"])

@@ -5,7 +5,6 @@ import pytest
 from prometheus_client import CollectorRegistry
 from support.exchanges import a_record
 
-from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.metrics.registry import MOST_MODELS, Metrics
 from codex_proapi.gateway.metrics.series import RedisWork
@@ -109,8 +108,9 @@ def test_however_many_models_there_are_the_labels_are_bounded() -> None:
 def test_a_failure_of_redis_is_counted_by_what_it_was_asked_for() -> None:
     scene = Scene()
 
-    scene.metrics.observe_snapshot(0.0002, None)
-    scene.metrics.observe_snapshot(1.5, StoreUnavailable("Redis: TimeoutError"))
+    scene.metrics.snapshot_took(0.0002)
+    scene.metrics.snapshot_took(1.5)
+    scene.metrics.redis_failed(RedisWork.SNAPSHOT)
     scene.metrics.redis_failed(RedisWork.SETTLE)
 
     assert scene.value("gateway_survey_seconds_count") == 2

@@ -119,13 +119,10 @@ def entry_of(record: ExchangeRecord) -> LogEntry:
         model=record.sent_model,
         status=record.status,
         code=record.code,
-        exchange=msgspec.structs.replace(record, selection_inputs=()),
+        exchange=msgspec.structs.replace(record, selection_inputs=())
+        if record.selection_inputs
+        else record,
     )
-
-
-def encode_exchange(record: ExchangeRecord) -> bytes:
-    """The log entry of a settled exchange as it is kept."""
-    return _encoder.encode(entry_of(record))
 
 
 def encode_entry(entry: LogEntry) -> str:

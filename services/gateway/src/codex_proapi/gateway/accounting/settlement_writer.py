@@ -22,7 +22,7 @@ from codex_proapi.commons.usage.calendar import UTC, calendar_of
 from codex_proapi.commons.usage.counters import SLOT_SECONDS, Counters, day_of, seconds_left
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.commons.usage.hours import quarters_of
-from codex_proapi.commons.usage.log_stream import LENGTHS, encode_exchange
+from codex_proapi.commons.usage.log_stream import LENGTHS, entry_of
 
 MOST_AT_ONCE = 100
 """Most exchanges in one run of the script, during which Redis serves no other command."""
@@ -97,7 +97,7 @@ class SettlementWriter:
                 )
                 position = targets.setdefault(found, len(targets) + 1)
                 settlement = _settlement(record, targets=position, at=at)
-                exchanges += _encode(settlement), encode_exchange(record)
+                exchanges += _encode(settlement), _encode(entry_of(record))
             except (ValueError, OverflowError, OSError):
                 continue
         if lost := len(records) - len(exchanges) // 2:

@@ -1,6 +1,7 @@
 """Composition of the Redis clients and of the stores that use them."""
 
 import secrets
+from functools import partial
 
 import msgspec
 from redis.asyncio import Redis
@@ -32,6 +33,7 @@ from codex_proapi.gateway.exchange.stored_responses import MOST_ALL_BYTES, Respo
 from codex_proapi.gateway.limits.stream_permits import StreamPermits
 from codex_proapi.gateway.limits.visible_quota import KeyQuota
 from codex_proapi.gateway.metrics.registry import Metrics
+from codex_proapi.gateway.metrics.series import RedisWork
 from codex_proapi.gateway.pool.slot_queue import AccountQueue
 from codex_proapi.gateway.pool.state.clock import SharedClock
 from codex_proapi.gateway.pool.state.redis_outage import RedisOutage
@@ -212,7 +214,10 @@ def _store_outage(
             tasks.start(pool.disconnect(inuse_connections=False), name="old connections")
 
     reader = SnapshotReader(
-        redis.snapshots, multiplexed=redis.multiplexed, hook=metrics.observe_snapshot
+        redis.snapshots,
+        multiplexed=redis.multiplexed,
+        took=metrics.snapshot_took,
+        failed=partial(metrics.redis_failed, RedisWork.SNAPSHOT),
     )
     return RedisOutage(
         reader,

@@ -49,7 +49,6 @@ from codex_proapi.gateway.policy.retry import (
 )
 from codex_proapi.gateway.pool.encrypted_items import EncryptedItems
 from codex_proapi.gateway.pool.health.outcomes import OutcomeRecorder
-from codex_proapi.gateway.pool.health.retry_budget import Spending
 from codex_proapi.gateway.pool.lease import Lease
 from codex_proapi.gateway.pool.queueing_selector import QueueingSelector
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
@@ -168,7 +167,9 @@ class Dispatcher:
         Each begins with what follows the refusal of the one before, if there was one.
         """
         context, exchange = self.context, state.exchange
-        with Spending(context.budget) as state.spending:
+        budget, state.retrying = context.budget, False
+        budget.under_way += 1
+        try:
             while True:
                 if refusal is not None and account_try is not None and lease is not None:
                     lease = await self._refused(refusal, lease, account_try)
@@ -195,6 +196,9 @@ class Dispatcher:
                     refusal = msgspec.structs.replace(refusal, late=True)
                 if account_try.substitution is not None:
                     await self._record_substitution(account_try.substitution)
+        finally:
+            budget.under_way -= 1
+            budget.retrying -= state.retrying
 
     async def _leased(self, state: DispatchState) -> Lease:
         """Lease an account that was not tried yet. Raises GatewayError if there is none."""
@@ -318,7 +322,7 @@ class Dispatcher:
         if decision.change is Change.NEW_CONNECTION:
             self.context.metrics.upstream_resends.inc()
             return True
-        if decision.row.fault is Fault.TRANSIENT and not state.spending.retry():
+        if decision.row.fault is Fault.TRANSIENT and not state.may_retry(self.context.budget):
             self.context.metrics.budget_refusals.inc()
             return False
         return True
@@ -343,10 +347,12 @@ class Dispatcher:
             await self._record_substitution(account_try.substitution)
         if state.forbidden:
             await self._record_forbidden(state, answered=account.id)
-        context.egress.answered()
+        if context.egress.suspected:
+            context.egress.answered()
         context.reachability.reached()
         context.observer.observe_headers(account.id, answer.headers)
-        self._selector.record_probe_success(lease)
+        if lease.probe:
+            self._outcomes.record_success(lease)
         if Change.OTHER_SHAPE in state.changes:
             context.shapes.note(account.kind, state.request)
         if Change.WITHOUT_TOOL_SEARCH in state.changes:
@@ -355,7 +361,8 @@ class Dispatcher:
             if not lease.is_tie_stored:
                 self._ledger.tie(state.tied, account.id)
             self._selector.note_tie(state.tied, account.id, tentative=False)
-            self._ciphertexts.moved(state.request, account_try.sent, state.tied)
+            if account_try.sent is not state.request:
+                self._ciphertexts.moved(state.request, account_try.sent, state.tied)
         request = state.request
         return Committed(
             opening=answer,

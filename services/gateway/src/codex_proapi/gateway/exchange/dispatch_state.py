@@ -20,7 +20,7 @@ from codex_proapi.gateway.policy.refusal_kinds import MODEL_SUBSTITUTED, Refusal
 from codex_proapi.gateway.policy.retry import Change, RetryDecision, Verdict, decide, parameter_of
 from codex_proapi.gateway.pool.health.accepted_shapes import AcceptedShapes
 from codex_proapi.gateway.pool.health.egress import CHALLENGES, Egress
-from codex_proapi.gateway.pool.health.retry_budget import RetryBudget, Spending
+from codex_proapi.gateway.pool.health.retry_budget import RetryBudget
 from codex_proapi.gateway.pool.lease import Lease, LeaseRequest
 from codex_proapi.gateway.pool.queueing_selector import SlotPatience
 from codex_proapi.gateway.pool.slot_queue import Waiter
@@ -94,8 +94,6 @@ MOST_REMOVED = 4
 class DispatchState:
     """Mutable state of one dispatch: the current request, accounts tried, refusals, bounds."""
 
-    spending: Spending
-
     def __init__(self, dispatch_request: DispatchRequest, exchange: "Exchange") -> None:
         self.dispatch_request = dispatch_request
         self.exchange = exchange
@@ -110,6 +108,8 @@ class DispatchState:
         self.removed: set[str] = set()
         """Parameters removed because a refusal named them."""
         self.tried: set[str] = set()
+        self.retrying = False
+        """Whether it has taken from the retry budget, once."""
         self.refusals: list[Refused] = []
         self.forbidden: dict[str, tuple[Lease, Refusal, RetryDecision]] = {}
         """Unexplained refusals by account, not attributed yet: to it, or to the request itself."""
@@ -132,6 +132,11 @@ class DispatchState:
 
     def __repr__(self) -> str:
         return f"<DispatchState after {len(self.refusals)} refusals>"
+
+    def may_retry(self, budget: RetryBudget) -> bool:
+        """Whether it may make another attempt after a transient fault."""
+        self.retrying = self.retrying or budget.take()
+        return self.retrying
 
     def challenged(self) -> bool:
         """Note a challenge page; whether it says something of our address.

@@ -20,6 +20,7 @@ from codex_proapi.commons.usage.calendar import UTC, Calendar, calendar_of
 from codex_proapi.commons.usage.counters import SLOT_SECONDS
 from codex_proapi.gateway.accounting.settlement_writer import permit_id
 
+NO_LIMITS: Final = Limits()
 LIMITS: Final = {limit.value: limit for limit in Limit}
 """By what the script calls them."""
 STREAM_SECONDS = 45
@@ -80,7 +81,7 @@ class LimitCharge(msgspec.Struct, kw_only=True):
     @property
     def has_permit(self) -> bool:
         """Whether it includes a stream permit."""
-        return bool(self.limits.concurrent) or self.limits.budgeted
+        return _takes_permit(self.limits)
 
     def script(self, now: float) -> tuple[Sequence[str], Sequence[Any]]:
         """Redis keys and arguments for the script."""
@@ -156,7 +157,7 @@ def charge_for(
         calendar: Whose days and months its budgets count.
         priced: The model that is sent, at the prices in force: for budgets in money.
     """
-    if limits == Limits():
+    if limits == NO_LIMITS:
         return None
     money = priced if limits.priced else None
     return LimitCharge(
@@ -169,6 +170,12 @@ def charge_for(
         tokens=min(tokens, limits.tpm) if limits.tpm else tokens,
         calendar=calendar,
     )
+
+
+@functools.lru_cache(maxsize=1024)
+def _takes_permit(limits: Limits) -> bool:
+    """Whether charges to these limits include a stream permit."""
+    return bool(limits.concurrent) or limits.budgeted
 
 
 class _Day(NamedTuple):
@@ -203,5 +210,4 @@ def _day_of(key_id: str, limits: Limits, zone: str, at: int, priced: bool) -> _D
         *(keyspace.usage(day, "key", key_id) for day in days),
         *(models if priced else ()),
     )
-    has_permit = bool(limits.concurrent) or limits.budgeted
-    return _Day(keys, has_permit, (day_of_month, begin, end), " ".join(days))
+    return _Day(keys, _takes_permit(limits), (day_of_month, begin, end), " ".join(days))

@@ -13,7 +13,6 @@ from msgspec.structs import astuple
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.exposition import generate_latest
 
-from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.gateway.errors import CODES
 from codex_proapi.gateway.formats.openai.parameter_names import counted_as
@@ -56,7 +55,8 @@ class Metrics(Series):
         self._kinds: dict[tuple[str, Ending, str, str], _Kind] = {}
         """By endpoint, ending and models, as records have them."""
         self._counted: dict[tuple[str, ...], Counter] = {}
-        self._snapshots = self.snapshot_seconds.of()
+        self.snapshot_took = self.snapshot_seconds.of().note
+        """Observes the duration of one snapshot, in seconds."""
 
     def __repr__(self) -> str:
         return f"<Metrics with {len(self._kinds)} kinds of exchange>"
@@ -93,12 +93,6 @@ class Metrics(Series):
     def redis_failed(self, work: RedisWork) -> None:
         """Count one failure of Redis."""
         self.redis_errors.labels(work.value).inc()
-
-    def observe_snapshot(self, seconds: float, error: StoreUnavailable | None) -> None:
-        """Observe the duration of one snapshot in seconds, and its error if it failed."""
-        self._snapshots.note(seconds)
-        if error is not None:
-            self.redis_failed(RedisWork.SNAPSHOT)
 
     def count_strange_events(self, unknown: Mapping[str, int], *, malformed: int) -> None:
         """Count unknown events of an answer by name, and events that could not be read."""

@@ -211,11 +211,6 @@ class AccountSelector:
             probe=lease.probe,
         )
 
-    def record_probe_success(self, lease: Lease) -> None:
-        """Close the circuit breaker of a probe that reached its commit point."""
-        if lease.probe:
-            self._outcomes.record_success(lease)
-
     def _select(
         self,
         lease_request: LeaseRequest,

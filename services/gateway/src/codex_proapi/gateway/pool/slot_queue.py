@@ -175,7 +175,7 @@ class AccountQueue:
     def _released(self, request_id: str, reply: asyncio.Future[Any]) -> None:
         if not reply.cancelled() and reply.exception() is None:
             self._held.pop(request_id, None)
-        else:
+        elif request_id in self._held:  # unless the queue was closed meanwhile
             self._tasks.start(self.free(request_id), name="free slot")
 
     async def free_kept(self) -> None:

@@ -42,6 +42,8 @@ class Egress:
         self._redis = redis
         self.until = 0.0
         """When its pause ends, or has ended, seconds since the epoch; 0 for no pause."""
+        self.suspected = False
+        """Whether a refusal or a pause was noted that no other answer has followed yet."""
         self._probe_at = 0.0
         self._probes_until = 0.0
         self._seconds = PAUSE_SECONDS
@@ -66,6 +68,7 @@ class Egress:
 
     def refused(self, *, certain: bool = False) -> None:
         """Note a refusal that may concern the address; `certain` pauses it at once."""
+        self.suspected = True
         self._in_a_row += 1
         self._probes_until = 0.0
         if self.paused or not (certain or self._in_a_row >= CHALLENGES):
@@ -78,6 +81,7 @@ class Egress:
 
     def answered(self) -> None:
         """Note any other answer of the backend, refusals included: ends the pause."""
+        self.suspected = False
         self._in_a_row = 0
         self._seconds = PAUSE_SECONDS
         if self.until:
@@ -117,6 +121,7 @@ class Egress:
         if until > self.until:
             self._probe_at = self._clock() + PROBE_SECONDS
         self.until = until
+        self.suspected = self.suspected or until > 0
 
     async def run(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Share until cancelled."""

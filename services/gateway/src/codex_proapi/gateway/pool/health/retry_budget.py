@@ -1,6 +1,6 @@
 """The retry budget: bounds concurrent retries of transient faults, and so the load on the backend."""
 
-from typing import Final, Self
+from typing import Final
 
 BUDGET_SHARE: Final = 0.2
 """Most retrying exchanges, as a share (0 to 1) of the exchanges being dispatched."""
@@ -13,7 +13,9 @@ class RetryBudget:
 
     def __init__(self) -> None:
         self.under_way = 0
+        """Exchanges being dispatched."""
         self.retrying = 0
+        """Those of them that have taken a retry, which their dispatch gives back in the end."""
 
     def __repr__(self) -> str:
         return f"<RetryBudget {self.retrying} of {self.under_way}>"
@@ -24,30 +26,3 @@ class RetryBudget:
             return False
         self.retrying += 1
         return True
-
-
-class Spending:
-    """One exchange's use of the retry budget; a context that lasts as long as its dispatch."""
-
-    __slots__ = ("_budget", "held")
-
-    def __init__(self, budget: RetryBudget) -> None:
-        self._budget = budget
-        self.held = 0
-
-    def __repr__(self) -> str:
-        return f"<Spending {self.held}>"
-
-    def __enter__(self) -> Self:
-        self._budget.under_way += 1
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._budget.under_way -= 1
-        self._budget.retrying -= self.held
-
-    def retry(self) -> bool:
-        """Whether this exchange may retry; it takes from the budget only once."""
-        if not self.held and self._budget.take():
-            self.held = 1
-        return bool(self.held)

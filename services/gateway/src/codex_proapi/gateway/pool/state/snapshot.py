@@ -7,7 +7,7 @@ limits and fair share. `commons.balancing` selects an account from it.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import msgspec
 from redis.asyncio import Redis
@@ -26,9 +26,6 @@ from codex_proapi.gateway.accounting.affinity_writer import TENTATIVE
 from codex_proapi.gateway.limits.limit_charge import Allowance, LimitCharge
 from codex_proapi.gateway.pool.health.cooldown_cache import CooldownCache
 from codex_proapi.gateway.quota.newest_readings import NewestReadings
-
-Hook: TypeAlias = Callable[[float, StoreUnavailable | None], None]
-"""Called with the seconds that a read took, and its error if it failed."""
 
 _SHARED_FORMS = {
     keyspace.accounts_version(): Form.VERSION,
@@ -102,18 +99,27 @@ class SnapshotSource(Protocol):
 
 
 class SnapshotReader:
-    """Reads snapshots from Redis, over the multiplexed connection if there is one."""
+    """Reads snapshots from Redis, over the multiplexed connection if there is one.
+
+    Args:
+        redis: the client that reads them without one.
+        multiplexed: that connection.
+        took: called with the seconds that each read took.
+        failed: called for each that failed.
+    """
 
     def __init__(
         self,
         redis: Redis,
         *,
         multiplexed: MultiplexedConnection | None = None,
-        hook: Hook = lambda _seconds, _error: None,
+        took: Callable[[float], object] = lambda _seconds: None,
+        failed: Callable[[], object] = lambda: None,
     ) -> None:
         self._redis = redis
         self._cooldowns = CooldownCache()
-        self._hook = hook
+        self._took = took
+        self._failed = failed
         self._scripts = Scripts(redis, __package__, connection=multiplexed)
         self._repair = TypeRepair(redis)
         self._call: Callable[..., Awaitable[Any]] = (
@@ -179,7 +185,7 @@ class SnapshotReader:
             raise
         except REDIS_ERRORS as error:
             return await finished(self._recovered(error, keys, args, request, began=began))
-        self._hook(time.monotonic() - began, None)
+        self._took(time.monotonic() - began)
         return self._snapshot(reply, request)
 
     async def _recovered(
@@ -199,10 +205,11 @@ class SnapshotReader:
                 if not await self._repair.repair(refused, _forms(keys)):
                     raise
                 reply = await self._scripts.repeat("snapshot", keys, args)
-        except StoreUnavailable as failure:
-            self._hook(time.monotonic() - began, failure)
+        except StoreUnavailable:
+            self._failed()
             raise
-        self._hook(time.monotonic() - began, None)
+        finally:
+            self._took(time.monotonic() - began)
         return self._snapshot(reply, request)
 
     def _snapshot(self, reply: Sequence[Any], request: SnapshotRequest) -> PoolSnapshot:
