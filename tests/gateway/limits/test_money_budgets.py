@@ -55,7 +55,9 @@ class Pool:
             tokens=provided["tokens"],
             priced=PricedModel(
                 table=table, model=provided["model"], output=provided.get("output", 0)
-            ),
+            )
+            if limits.priced
+            else None,
         )
         assert charge is not None
         return charge

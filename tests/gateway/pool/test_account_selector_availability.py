@@ -206,6 +206,29 @@ async def test_it_knows_a_plan_to_name(scene: Any) -> None:
     assert scene.selector.plan(LeaseRequest(model="x", allowed_accounts=("acc_none",))) == ""
 
 
+async def test_accounts_that_another_request_has_read_anew_meanwhile_are_selected_from(
+    scene: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the snapshot was under way, so that it shows the version that is known by then."""
+    ids = await scene.log_in(2)
+    await scene.lend()
+    scene.facts.steady = True
+    read = scene.snapshots.read
+
+    async def read_meanwhile(request: Any) -> Any:
+        await scene.store.pause(ids[0])
+        await scene.view.refresh_if(await scene.store.version())
+        return await read(request)
+
+    for _ in ids:
+        await scene.store.resume(ids[0])
+        await scene.view.refresh_if(await scene.store.version())
+        with monkeypatch.context() as patched:
+            patched.setattr(scene.snapshots, "read", read_meanwhile)
+            lease = await scene.lend(LeaseRequest(model="gpt-5.5"))
+        assert lease.account.id == ids[1]
+
+
 async def test_accounts_that_are_paused_or_not_for_this_key_are_no_reason_to_blame_the_model(
     scene: Any,
 ) -> None:

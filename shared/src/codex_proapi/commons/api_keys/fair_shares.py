@@ -24,6 +24,7 @@ AHEAD: Final = 50_000
 """Tokens that a key of weight 1 may be ahead: some requests of an agent's turn."""
 CHARGED: Final = 0.1
 """Share of a request's tokens charged on admission; the rest is usually in the prompt cache."""
+_BOUNDS: Final = f"{AHEAD} {ACTIVE_SECONDS} {PATIENCE_SECONDS}"
 
 
 class FairShare(msgspec.Struct, kw_only=True):
@@ -38,27 +39,20 @@ class FairShare(msgspec.Struct, kw_only=True):
     """Whether the pool was scarce, so that the claim was checked."""
     wait: float = 0.0
     """Seconds until a retry makes sense, if the key has used its share; else 0."""
+    charge: int = 0
+    """Tokens that are charged on admission; known once the claim was made."""
+    charged: bool = False
+    """Whether they were."""
 
-    @property
-    def charged(self) -> bool:
-        """Whether tokens were charged."""
-        return self.checked and not self.wait
-
-    @property
-    def charge(self) -> int:
-        """Tokens charged on admission."""
-        return round(self.tokens * CHARGED)
-
-    @property
     def claim(self) -> str:
-        """The claim as an argument of the snapshot script."""
-        charge = self.charge / self.weight
-        bounds = f"{AHEAD} {ACTIVE_SECONDS} {PATIENCE_SECONDS}"
-        return f"{self.key_id} {self.request_id} {charge:.3f} {bounds}"
+        """Make the claim, as an argument of the snapshot script."""
+        self.charge = round(self.tokens * CHARGED)
+        by_weight = self.charge / self.weight
+        return f"{self.key_id} {self.request_id} {by_weight:.3f} {_BOUNDS}"
 
     def take(self, wait: float) -> None:
         """Take the snapshot's result: seconds to wait, or 0 for a claim that was charged."""
-        self.checked, self.wait = True, wait
+        self.checked, self.wait, self.charged = True, wait, not wait
 
 
 def cost_of(tokens: Tokens) -> int:

@@ -252,7 +252,9 @@ class RequestHandler:
                 table=self._services.options.prices.table,
                 model=model,
                 output=self._services.expected_output.of(model),
-            ),
+            )
+            if key.limits.priced
+            else None,
         )
         share = before.fair_share or FairShare(
             key_id=key.id,

@@ -155,14 +155,13 @@ def charge_for(
         version: Version of the keys that the limits belong to.
         tokens: Estimated tokens.
         calendar: Whose days and months its budgets count.
-        priced: The model that is sent, at the prices in force: for budgets in money.
+        priced: The model that is sent, at the prices in force; None for a key without a budget in money.
     """
     if limits == NO_LIMITS:
         return None
-    money = priced if limits.priced else None
     return LimitCharge(
-        prices=money.table if money is not None else None,
-        cost=money.estimate(tokens) if money is not None else 0,
+        prices=priced.table if priced is not None else None,
+        cost=priced.estimate(tokens) if priced is not None else 0,
         key_id=key_id,
         limits=limits,
         request_id=request_id,

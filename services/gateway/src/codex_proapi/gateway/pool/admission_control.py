@@ -75,12 +75,10 @@ class AdmissionControl:
             current = await self._authenticator.confirm(authenticated, version)
             if current is not authenticated and not current.is_same_as(authenticated):
                 return KeyChanged(current)
-            if claims.charge is None and claims.fair_share is None:
-                return Admission(lease_request=request.lease_request, state=state)
             if state.refusal is not None:
                 raise state.refusal
-            pending = claims.pending
-            if pending is None:
+            charge = claims.charge
+            if charge is None or charge.drawn_at:
                 return Admission(lease_request=request.lease_request, state=state)
-            pending.version = version
+            charge.version = version
         raise StoreUnreachable(CHANGING)

@@ -163,7 +163,7 @@ class SnapshotReader:
             0 if affinity is None else keyspace.AFFINITY_SECONDS,
             stay,
             self._cooldowns.version(request.at),
-            fair_share.claim if fair_share else "",
+            fair_share.claim() if fair_share else "",
             request.newest.wanted() if request.newest else "",
         ]
         if charge is not None:
