@@ -111,7 +111,7 @@ async def test_an_answer_that_came_through_is_a_success() -> None:
     scene = Scene([a_lease("acc_a")], ["yes"])
     committed = await scene.dispatch()
 
-    scene.dispatcher.came_through(committed)
+    scene.dispatcher.record_success(committed.lease)
 
     assert scene.said.succeeded == ["acc_a"]
 

@@ -82,6 +82,8 @@ class Dispatcher:
         self._leases = selector
         self._selector = selector.selector
         self._outcomes = outcomes
+        self.record_success = outcomes.record_success
+        """Records the success of a lease whose answer arrived whole."""
         self._transport = transport
         self._ciphertexts = ciphertexts
         self._ledger = ledger
@@ -141,10 +143,6 @@ class Dispatcher:
         decision = decide(refusal, now=self.context.clock(), tried=tuple(Change))
         model = report.answered_model if report is not None else ""
         await self._outcomes.record_refusal(lease, refusal, decision, model=model)
-
-    def came_through(self, committed: Committed) -> None:
-        """Record the success of an answer that arrived whole."""
-        self._outcomes.record_success(committed.lease)
 
     def note_report(self, committed: Committed, report: ResponseReport) -> None:
         """Pass metadata and quota found in an answer to the observer, however the answer ended."""
@@ -236,8 +234,7 @@ class Dispatcher:
         """
         seconds = state.begin_wait(nobody, now=self.context.clock())
         if seconds:
-            waiter = state.dispatch_request.lease_request.waiter
-            state.waited += await self.context.wait(seconds, waiter)
+            state.waited += await self.context.wait(seconds, state.lease_request.waiter)
         return seconds > 0
 
     async def _record_forbidden(self, state: DispatchState, *, answered: str = "") -> None:
@@ -353,22 +350,19 @@ class Dispatcher:
         context.observer.observe_headers(account.id, answer.headers)
         if lease.probe:
             self._outcomes.record_success(lease)
-        if Change.OTHER_SHAPE in state.changes:
-            context.shapes.note(account.kind, state.request)
-        if Change.WITHOUT_TOOL_SEARCH in state.changes:
-            context.shapes.note_search(account.kind, state.request.model)
+        if state.changes:
+            state.note_shape(account.kind, context.shapes)
         if state.tied:
             if not lease.is_tie_stored:
                 self._ledger.tie(state.tied, account.id)
             self._selector.note_tie(state.tied, account.id, tentative=False)
             if account_try.sent is not state.request:
                 self._ciphertexts.moved(state.request, account_try.sent, state.tied)
-        request = state.request
         return Committed(
             opening=answer,
             lease=lease,
             account_try=account_try,
-            lost_search=request.shape is Shape.LITE and request.searches,
+            lost_search=state.request.shape is Shape.LITE and state.request.searches,
         )
 
     async def _prepared(self, lease: Lease, account_try: AccountTry) -> PreparedRequest:

@@ -177,6 +177,13 @@ class DispatchState:
             asked = self.request.in_shape(self.dispatch_request.request.shape)
             self.request = shapes.fitted(lease.account.kind, asked)
 
+    def note_shape(self, kind: str, shapes: AcceptedShapes) -> None:
+        """Note for accounts of a kind in which shape the request was answered, if it was changed."""
+        if Change.OTHER_SHAPE in self.changes:
+            shapes.note(kind, self.request)
+        if Change.WITHOUT_TOOL_SEARCH in self.changes:
+            shapes.note_search(kind, self.request.model)
+
     def take_back(self) -> bool:
         """Allow the account whose answer was dropped again; True if there is one, once.
 

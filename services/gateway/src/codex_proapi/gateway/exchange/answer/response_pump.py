@@ -126,7 +126,7 @@ class ResponsePump:
                 if report is not None:
                     self._note_report(committed, report)
             if following is None:
-                dispatcher.came_through(committed)
+                dispatcher.record_success(committed.lease)
                 return
             committed = following
 
