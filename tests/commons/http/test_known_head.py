@@ -205,7 +205,8 @@ class Side:
     async def take(self, reads: Sequence[bytes], turns: int) -> list[Any]:
         """Read, as a loop gives bytes to a protocol; gives everything that was seen and done.
 
-        There are so many turns of the loop before each read, and more while reading is paused.
+        There are so many turns of the loop before each read, and more while reading is paused. Where
+        nothing is read the drain begins.
         """
         for data in reads:
             for turn in range(20):
@@ -214,7 +215,10 @@ class Side:
                 await asyncio.sleep(0)
             if self.transport.closing or self.protocol.read_paused:
                 break
-            self.protocol.data_received(data)
+            if data:
+                self.protocol.data_received(data)
+            else:
+                self.protocol.leave()
         for _ in range(20):
             await asyncio.sleep(0)
         state = (self.protocol.waits, self.protocol._in_head, self.protocol.read_paused)
@@ -320,7 +324,10 @@ def streams(draw: st.DrawFn) -> list[bytes]:
             reads.append(asked[at:])
         else:
             reads += [asked[:at], asked[at:]]
-    return [piece for piece in reads if piece]
+    reads = [piece for piece in reads if piece]
+    if not draw(st.integers(0, 5)):
+        reads.insert(draw(st.integers(0, len(reads))), b"")
+    return reads
 
 
 @settings(max_examples=300, deadline=None)

@@ -134,7 +134,7 @@ class DirectSink(HttpSink, eq=False):
         own, named = self.request_id.encode(), self.errors.id_header
         ids = b"x-request-id: %b\r\n%b: %b\r\n" % (own, named, own) if named else _ID_LINE % own
         added = header_lines(more) if more else b""
-        self.cycle.start_framed(status, framing, b"%b%b%b%b" % (ids, lines, added, _CORS_LINES))
+        self.cycle.start_framed(status, framing, b"".join((ids, lines, added, _CORS_LINES)))
         return DONE
 
     def write(self, data: bytes) -> Awaitable[None]:

@@ -254,7 +254,7 @@ class RequestCycle(msgspec.Struct, eq=False):
         self._chunked, self._left = chunked, length
         # These change once a second, with the date.
         _, defaults = remembered_lines(tuple(self._connection.server_state.default_headers))
-        self._unsent_head = b"%b%b%b%b\r\n" % (STATUS_LINES[status], defaults, added, lines)
+        self._unsent_head = b"".join((STATUS_LINES[status], defaults, added, lines, b"\r\n"))
 
     def write(self, data: bytes) -> bool:
         """Write a piece of the body, framed as the head says; b"" writes the head alone.
@@ -275,7 +275,7 @@ class RequestCycle(msgspec.Struct, eq=False):
         if not data or self.head.method == "HEAD":
             framed = head
         elif self._chunked:
-            framed = b"%b%x\r\n%b\r\n" % (head, len(data), data)
+            framed = b"".join((head, b"%x\r\n" % len(data), data, b"\r\n"))
         else:
             if self._left != UNTIL_CLOSE:
                 if len(data) > self._left:
@@ -295,9 +295,8 @@ class RequestCycle(msgspec.Struct, eq=False):
         if self.head.method == "HEAD":
             framed, self._left = head, 0
         elif self._chunked:
-            framed = (
-                b"%b%x\r\n%b\r\n0\r\n\r\n" % (head, len(data), data) if data else head + _LAST_CHUNK
-            )
+            chunk = (b"%x\r\n" % len(data), data, b"\r\n") if data else ()
+            framed = b"".join((head, *chunk, _LAST_CHUNK))
         else:
             if len(data) != self._left != UNTIL_CLOSE:
                 raise RuntimeError("the body is not as long as its content-length")
