@@ -5,7 +5,7 @@ anything else raises `Malformed`. Structs have only fields that are used; others
 Events are translated in `translation`.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
@@ -255,15 +255,29 @@ class _Status(msgspec.Struct):
 _read_head: Final = reader(_Head)
 _read_status: Final = reader(_Status)
 _read: Final = {shape: reader(shape) for shape in set(SHAPES.values())}
+_UNREAD: Final = tuple(
+    f"response.{part}.{end}"
+    for part in ("content_part", "reasoning_summary_part")
+    for end in ("added", "done")
+)
+"""Events of nearly every answer of which only the name is used."""
+
+
+class _Unread(msgspec.Struct):
+    """A payload of which nothing is used."""
+
+
 _PLAIN: Final = {
     (line := f"event: {kind}\ndata: ").encode() + f'{{"type":"{kind}",'.encode(): (
         len(line),
-        msgspec.json.Decoder(shape).decode,
+        msgspec.json.Decoder(SHAPES.get(kind, _Unread)).decode,
+        None if kind in SHAPES else UnknownEvent(kind),
     )
-    for kind, shape in SHAPES.items()
-    if shape not in (UpstreamErrorEvent, RateLimits) and kind != "response.done"
+    for kind in (*SHAPES, *_UNREAD)
+    if SHAPES.get(kind) not in (UpstreamErrorEvent, RateLimits) and kind != "response.done"
 }
-"""By what stands before its other fields: where an event's payload begins, and what reads it in one step."""
+"""By what stands before its other fields: where an event's payload begins, what reads it in one step,
+and the event for one of which only the name is used."""
 
 
 def decode_block(block: bytes) -> tuple[UpstreamEvent, bytes] | None:
@@ -273,12 +287,14 @@ def decode_block(block: bytes) -> tuple[UpstreamEvent, bytes] | None:
     """
     plain = _PLAIN.get(block[: block.find(b",") + 1])
     if plain is not None and block.count(b"\n") == 1:
-        start, read = plain
+        start, read, named = plain
         data = block[start:]
         try:
-            return read(data), data
+            event: Any = read(data)
         except DECODE_ERRORS:
             pass  # what is wrong with it is found below
+        else:
+            return named or event, data
     message = read_block(block)
     return None if message is None else (decode_event(message.event, message.data), message.data)
 

@@ -242,6 +242,8 @@ class ResponseStream:
         """The events of items that only the finished response has."""
         bodies: list[Body] = []
         for i, item in enumerate(output if isinstance(output, list) else ()):
+            if self.items.has_ended(item):
+                continue
             done = {"type": "response.output_item.done", "output_index": i, "item": item}
             bodies += self._item_done(done)
         return bodies

@@ -12,11 +12,20 @@ from codex_proapi.gateway.formats.openai.responses import ID_PREFIXES
 
 Part = tuple[str, int]
 """A part of an item: the field that numbers it, and its number."""
+Held = dict[str, Any] | bytes
+"""An item, or the payload of the event that has it: most are never looked at again."""
 
 ID_LIMIT: Final = 64
 _CALLS: Final = frozenset(("function_call", "custom_tool_call"))
 _REQUIRED: Final = {"status": _CALLS | {"message", "web_search_call"}, "call_id": _CALLS}
 """Fields that clients with a schema require, with the types of items that have them."""
+
+
+class _OfItem(msgspec.Struct):
+    item: dict[str, Any]
+
+
+_read: Final = msgspec.json.Decoder(_OfItem).decode
 
 
 class ItemState(msgspec.Struct, kw_only=True):
@@ -29,11 +38,11 @@ class ItemState(msgspec.Struct, kw_only=True):
     """Parts whose `added` event was sent."""
     delivered: set[Part] = set()
     """Parts of which a delta was sent."""
-    ends: dict[Part, dict[str, Any]] = {}
-    """Parts whose `done` event was sent, as they occur in the item."""
-    begun: dict[str, Any] = {}
-    """The item as in its `added` event."""
-    whole: dict[str, Any] | None = None
+    ends: dict[Part, tuple[Any, str]] = {}
+    """The kinds and texts of the parts whose `done` event was sent."""
+    begun: Held = {}
+    """The item as in its `added` event; empty if none was sent."""
+    whole: Held | None = None
     """The finished item, once it is known."""
 
 
@@ -51,7 +60,7 @@ class ResponseItems:
         self._rename = rename
         self._strip_namespace = strip_namespace
         self._by_index: dict[int, ItemState] = {}
-        self._by_id: dict[str, ItemState] = {}
+        self.by_id: dict[str, ItemState] = {}
         self._last: ItemState | None = None
 
     def __repr__(self) -> str:
@@ -60,7 +69,7 @@ class ResponseItems:
     def find(self, body: Mapping[str, Any], kind: str = "") -> ItemState | None:
         """The item of an event: by id, by output index, else the last one begun, if it is of this type."""
         item_id = body.get("item_id")
-        known = self._by_id.get(item_id[:ID_LIMIT]) if isinstance(item_id, str) else None
+        known = self.by_id.get(item_id[:ID_LIMIT]) if isinstance(item_id, str) else None
         if known is not None:
             return known
         if (index := _index(body.get("output_index"))) is not None:
@@ -71,8 +80,9 @@ class ResponseItems:
     @property
     def unfinished(self) -> list[ItemState]:
         """Items that began and did not end, in order."""
-        state = sorted(self._by_index.items())
-        return [item for _, item in state if item.begun and item.whole is None]
+        state = self._by_index.values()
+        begun = [item for item in state if item.whole is None and item.begun]
+        return sorted(begun, key=_index_of) if begun else begun
 
     @property
     def anything_delivered(self) -> bool:
@@ -82,8 +92,13 @@ class ResponseItems:
 
     def begin(self, item: Mapping[str, Any], output_index: object) -> tuple[ItemState, bool]:
         """The state of an item, and whether it was created by this call."""
-        item_id, index = _id(item.get("id")), _index(output_index)
-        known = self._by_id.get(item_id) if item_id is not None else None
+        provided = item.get("id")
+        known = self.by_id.get(provided) if isinstance(provided, str) else None
+        if known is not None:
+            return known, False
+        item_id, index = _id(provided), _index(output_index)
+        if item_id is not None:
+            known = self.by_id.get(item_id)
         if known is None and index is not None:
             known = self._by_index.get(index)
         if known is not None:
@@ -91,9 +106,29 @@ class ResponseItems:
         if index is None:
             index = max(self._by_index, default=-1) + 1
         kind = str(item.get("type", ""))
-        state = ItemState(index=index, id=item_id or self._new_id(kind, index), type=kind)
-        self._by_index[index] = self._by_id[state.id] = self._last = state
-        return state, True
+        return self.add(item_id or self._new_id(kind, index), index, kind=kind), True
+
+    def knows(self, item_id: str, index: int) -> bool:
+        """Whether there is an item of this id, or at this place."""
+        return item_id in self.by_id or index in self._by_index
+
+    def has_ended(self, item: object) -> bool:
+        """Whether this is an item by whose id the end of one was sent."""
+        item_id = item.get("id") if isinstance(item, dict) else None
+        known = self.by_id.get(item_id) if isinstance(item_id, str) else None
+        return known is not None and known.whole is not None
+
+    def add(self, item_id: str, index: int, *, kind: str) -> ItemState:
+        """The state of an item that is not known yet."""
+        state = ItemState(index=index, id=item_id, type=kind)
+        self._by_index[index] = self.by_id[item_id] = self._last = state
+        return state
+
+    def changes(self, name: str, namespace: str | None) -> bool:
+        """Whether the client has another name for a call of this name, or none for its namespace."""
+        return name in self._rename or (
+            namespace is not None and namespace == self._strip_namespace != ""
+        )
 
     def rendered(
         self, item: Mapping[str, Any], state: ItemState, *, status: str = "completed"
@@ -119,16 +154,12 @@ class ResponseItems:
 
         Upstream often leaves its own list empty, or without ids; then the finished items are used.
         """
-        listed = (
-            [item for item in provided if isinstance(item, dict)]
-            if isinstance(provided, list)
-            else []
-        )
-        finished = [
-            state.whole for _, state in sorted(self._by_index.items()) if state.whole is not None
-        ]
+        listed = provided if isinstance(provided, list) else []
+        listed = [item for item in listed if isinstance(item, dict)]
+        finished = [state for state in self._by_index.values() if state.whole is not None]
         if len(listed) < len(finished) or not listed:
-            return finished
+            finished.sort(key=_index_of)
+            return [item_of(state.whole) for state in finished if state.whole is not None]
         return [self.rendered(item, self.begin(item, i)[0]) for i, item in enumerate(listed)]
 
     def _new_id(self, kind: str, index: int) -> str:
@@ -136,12 +167,25 @@ class ResponseItems:
         return f"{prefix}_{self.response_id.removeprefix('resp_')[-40:]}_{index}"
 
 
+def item_of(held: Held) -> dict[str, Any]:
+    """An item, however it is held."""
+    if isinstance(held, dict):
+        return held
+    item: dict[str, Any] = _read(held).item
+    return item
+
+
 def is_empty(output: list[dict[str, Any]]) -> bool:
     """Whether these items have neither text nor a call; reasoning does not count."""
-    return not any(
-        item.get("content") if item.get("type") == "message" else item.get("type") != "reasoning"
-        for item in output
-    )
+    for item in output:
+        kind = item.get("type")
+        if item.get("content") if kind == "message" else kind != "reasoning":
+            return False
+    return True
+
+
+def _index_of(state: ItemState) -> int:
+    return state.index
 
 
 def _id(value: object) -> str | None:

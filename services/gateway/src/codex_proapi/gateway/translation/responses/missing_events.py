@@ -8,7 +8,12 @@ from typing import Any, Final
 
 import msgspec
 
-from codex_proapi.gateway.translation.responses.items import ItemState, Part, ResponseItems
+from codex_proapi.gateway.translation.responses.items import (
+    ItemState,
+    Part,
+    ResponseItems,
+    item_of,
+)
 
 Body = dict[str, Any]
 
@@ -115,7 +120,7 @@ def before_done(part_kind: PartKind, body: Body, items: ResponseItems) -> list[B
     bodies += _announce(part_kind, state, part)
     whole = body.get(part_kind.whole)
     if isinstance(whole, str):
-        state.ends[part] = _shape(part_kind, whole)
+        state.ends[part] = part_kind, whole
         if whole and part not in state.delivered:
             state.delivered.add(part)
             bodies.append(_delta(part_kind, state, part, whole))
@@ -143,8 +148,9 @@ def finished_item(state: ItemState) -> Body | None:
     """The item made of its parts, if all parts of which an event came have ended; else None."""
     if not state.ends or not state.delivered <= state.ends.keys():
         return None
-    item = {**state.begun, "status": "completed"}
-    for (numbered, _), shape in sorted(state.ends.items()):
+    item = {**item_of(state.begun), "status": "completed"}
+    for (numbered, _), (part_kind, text) in sorted(state.ends.items()):
+        shape = _shape(part_kind, text)
         if numbered:
             field = _LISTS[numbered]
             item[field] = [*item.get(field, ()), shape]

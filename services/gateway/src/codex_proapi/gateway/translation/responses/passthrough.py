@@ -10,14 +10,16 @@ Events that cannot be read are forwarded and counted.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from msgspec import Raw
+import msgspec
+from msgspec import Meta, Raw
 
 from codex_proapi.commons.codex.substitution import RESERVE
 from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any, write
 from codex_proapi.gateway.errors import GatewayError, Malformed, Truncated
 from codex_proapi.gateway.formats.codex.events import (
+    NOTHING,
     ItemAdded,
     ItemDone,
     RateLimits,
@@ -62,6 +64,18 @@ _UNREAD: Final = tuple(
 """Beginnings of the events that are forwarded without being read."""
 
 
+class _WithItems(msgspec.Struct, gc=False):
+    output: Annotated[list[Raw], Meta(min_length=1)]
+
+
+class _Sound(msgspec.Struct, gc=False):
+    type: Literal["response.completed"]
+    response: _WithItems
+
+
+_read_sound: Final = msgspec.json.Decoder(_Sound).decode
+
+
 class ResponsesPassthrough(EventTranslator):
     """Forwards one streamed answer to a Codex client."""
 
@@ -71,7 +85,10 @@ class ResponsesPassthrough(EventTranslator):
         """Arguments as for `ResponsesTranslator`; used by failures before upstream's own id and time."""
         super().__init__()
         self._options = options
-        self._items: dict[int, dict[str, Any]] = {}
+        self._items: dict[int, dict[str, Any] | bytes] = {}
+        """The finished items; undecoded where nobody may need them."""
+        self._created: Raw = NOTHING
+        """Upstream's response object as it began."""
         self._known: dict[str, Any] = {
             "id": response_id,
             "created_at": created,
@@ -87,7 +104,7 @@ class ResponsesPassthrough(EventTranslator):
 
     def _pass(self, block: bytes) -> bytes:
         self._events += 1
-        return with_blank_line(self._named(block))
+        return with_blank_line(self._named(block) if self._meant else block)
 
     def _pass_all(self, data: bytes, payloads: list[bytes]) -> bytes:
         self._events += len(payloads)
@@ -112,14 +129,15 @@ class ResponsesPassthrough(EventTranslator):
         """Return `response.failed`, unless upstream's was forwarded, then `error`."""
         last = b""
         if not self._failed:
-            known = {**self._known, "output": self._output()}
+            known = {**self._known, **_decoded(self._created), "output": self._output()}
             response = complete_response({}, known=known, status="failed")
             last = response_failed_event(error, response, sequence_number=self._events)
             self._events += 1
         return last + response_error_event(error, sequence_number=self._events)
 
-    def _created(self, event: ResponseCreated, _: bytes, block: bytes) -> bytes:
-        self._known |= _decoded(event.response)
+    def _begun(self, event: ResponseCreated, _: bytes, block: bytes) -> bytes:
+        self._known |= _decoded(self._created) if self._created else {}
+        self._created = event.response
         return block
 
     def _limits(self, _: RateLimits, __: bytes, block: bytes) -> bytes:
@@ -135,14 +153,17 @@ class ResponsesPassthrough(EventTranslator):
         raise public_error(refusal_of_event(event))
 
     def _item(self, event: ItemAdded | ItemDone, data: bytes, block: bytes) -> bytes:
-        if isinstance(event, ItemAdded) and not self._options.tool_names:
+        names, index = self._options.tool_names, event.output_index
+        if not names and isinstance(event, ItemAdded):
+            return block
+        if not names and index is not None and (raw := bytes(event.item)).startswith(b'{"'):
+            self._items[index] = raw
             return block
         item = _decoded(event.item)
-        renamed = self._options.tool_names.get(item.get("name", ""))
+        renamed = names.get(item.get("name", ""))
         if renamed is not None:
             item["name"] = renamed
         if isinstance(event, ItemDone) and item:
-            index = event.output_index
             self._items[len(self._items) if index is None else index] = item
         if renamed is None:
             return block
@@ -150,6 +171,8 @@ class ResponsesPassthrough(EventTranslator):
 
     def _end(self, event: UpstreamEvent, data: bytes, block: bytes) -> bytes:
         self.done = True
+        if self._is_sound(data):
+            return block
         body = _decoded(data)
         response = body.get("response")
         response = response if isinstance(response, dict) else {}
@@ -163,10 +186,20 @@ class ResponsesPassthrough(EventTranslator):
             return block
         return _block({**body, "type": name, "response": {**response, "output": renamed}})
 
+    def _is_sound(self, data: bytes) -> bool:
+        """Whether this is a `response.completed` with its items, and nobody needs more of it."""
+        if self._options.tool_names or self._options.keep_response:
+            return False
+        try:
+            _read_sound(data)
+        except ValueError:
+            return False
+        return True
+
     _corrections: ClassVar[
         Mapping[type[UpstreamEvent], Callable[[Any, Any, bytes, bytes], bytes]]
     ] = {
-        ResponseCreated: _created,
+        ResponseCreated: _begun,
         RateLimits: _limits,
         UpstreamErrorEvent: _broken,
         ResponseFailed: _refused,
@@ -195,7 +228,7 @@ class ResponsesPassthrough(EventTranslator):
             if not block:
                 return b""
         self._events += 1
-        return self._named(block) + BLANK_LINE
+        return (self._named(block) if self._meant else block) + BLANK_LINE
 
     def _renamed(self, output: list[Any]) -> list[Any]:
         names = self._options.tool_names
@@ -207,7 +240,9 @@ class ResponsesPassthrough(EventTranslator):
         ]
 
     def _output(self) -> list[dict[str, Any]]:
-        return [item for _, item in sorted(self._items.items())]
+        items = [held for _, held in sorted(self._items.items())]
+        whole = [item if isinstance(item, dict) else _decoded(item) for item in items]
+        return list(filter(None, whole))
 
 
 def _is_whole(block: bytes) -> bool:

@@ -1,7 +1,8 @@
 """Translates a streamed answer for Responses clients: upstream's events, with missing ones added.
 
 Deltas, which are nearly all of a stream, are forwarded as the bytes they came in, with at most their
-sequence number replaced; all other events go through `ResponseStream`. Codex clients are served by
+sequence number replaced; so are the events that `plain_events` knows. All others go through
+`ResponseStream`. Codex clients are served by
 `passthrough.ResponsesPassthrough`.
 """
 
@@ -15,6 +16,7 @@ from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any, w
 from codex_proapi.gateway.errors import GatewayError, Malformed
 from codex_proapi.gateway.formats.codex.events import (
     ResponseCompleted,
+    ResponseCreated,
     ResponseFailed,
     ResponseIncomplete,
     UnknownEvent,
@@ -33,6 +35,7 @@ from codex_proapi.gateway.translation.responses.events_from_upstream import (
 )
 from codex_proapi.gateway.translation.responses.missing_events import Body
 from codex_proapi.gateway.translation.responses.options import ResponseOptions
+from codex_proapi.gateway.translation.responses.plain_events import RULES, UNDER_WAY, read_under_way
 from codex_proapi.gateway.translation.stream.event_translator import (
     BLANK_LINE,
     EventTranslator,
@@ -120,6 +123,8 @@ class ResponsesTranslator(EventTranslator):
         self._item_id = ""
         self._index = self._part = -1
         self._failed: object = None
+        self._opened: tuple[bytes, bytes] | None = None
+        """Upstream's response object as it began, and the client's; until the next event that has one."""
 
     def __repr__(self) -> str:
         return f"<ResponsesTranslator {self._stream.state.value}>"
@@ -170,7 +175,40 @@ class ResponsesTranslator(EventTranslator):
         self._next = following
         return data
 
-    _fast: ClassVar[Mapping[bytes, FastHandler]] = dict.fromkeys(map(first_lines, _SHAPES), _delta)
+    def _unchanged(self, block: bytes) -> bytes | None:
+        """Another event with its number replaced; None if `ResponseStream` would change more of it."""
+        stream, payload = self._stream, block[len(self._lines) :]
+        if stream.state is not ResponseState.OPEN:
+            return None
+        number = RULES[self._lines](stream.items, payload)
+        if number is None:
+            return None
+        if number != self._next:
+            return self._encoded([_read_plain(payload)])
+        self._next += 1
+        return block if block.endswith(BLANK_LINE) else block + BLANK_LINE
+
+    def _under_way(self, block: bytes) -> bytes | None:
+        """A `response.in_progress` with the response object of `response.created`; None for others."""
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return None
+        try:
+            event = read_under_way(block[len(self._lines) :])
+        except ValueError:
+            return None
+        upstream, ours = opened
+        if bytes(event.response) != upstream:
+            return None
+        written = UNDER_WAY % (ours, self._next)
+        self._next += 1
+        return written
+
+    _fast: ClassVar[Mapping[bytes, FastHandler]] = {
+        first_lines("response.in_progress"): _under_way,
+        **dict.fromkeys(map(first_lines, _SHAPES), _delta),
+        **dict.fromkeys(RULES, _unchanged),
+    }
     _many: ClassVar[Mapping[bytes, ManyHandler]] = dict.fromkeys(map(first_lines, _SHAPES), _deltas)
 
     def _slow(self, block: bytes) -> bytes:
@@ -178,6 +216,7 @@ class ResponsesTranslator(EventTranslator):
         if decoded is None:
             return b""
         event, data = decoded
+        self._opened = None
         if (note := OBSERVERS.get(type(event))) is not None:
             note(event, self.report)
         try:
@@ -194,6 +233,8 @@ class ResponsesTranslator(EventTranslator):
         bodies = self._stream.feed(body)
         if not bodies:
             return b""
+        if isinstance(event, ResponseCreated):
+            self._remember(bytes(event.response), body.get("response"), bodies[0])
         if kind in _READ and bodies[-1] is body and body.get("delta"):
             self._pass_next(body)
         written = self._encoded(bodies)
@@ -221,6 +262,15 @@ class ResponsesTranslator(EventTranslator):
         self._read, self._skip, part = _READ[body["type"]]
         self._item_id, self._index = body["item_id"], body["output_index"]
         self._part = body.get(part, 0)
+
+    def _remember(self, raw: bytes, response: Any, opening: Body) -> None:
+        """Keep the response object of the first event, for the next one, which has it nearly always."""
+        if not isinstance(response, dict):
+            return
+        if response.get("status") == "in_progress" and response.get("output") == []:
+            ours = write(opening["response"])
+            self._opened = raw, ours
+            opening["response"] = Raw(ours)
 
     def _encoded(self, bodies: list[Body]) -> bytes:
         """The events as bytes, with the next sequence numbers."""

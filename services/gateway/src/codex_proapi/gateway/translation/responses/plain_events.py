@@ -1,0 +1,282 @@
+"""Events that a `ResponseStream` would pass on as they are: recognised without a dict of them.
+
+A rule reads an event in the shape that nearly all have, looks at what the answer has of its item, and
+notes there what `ResponseStream.feed` would. It gives the event's sequence number, or None for an event
+that has to go through the stream: of another shape, with an id, an index or a name that would change,
+or with something before it that upstream left out.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+import msgspec
+from msgspec import Meta, Raw
+
+from codex_proapi.gateway.formats.openai.responses import PUBLIC_EVENTS, encode_response_event
+from codex_proapi.gateway.translation.responses.items import ID_LIMIT, Part, ResponseItems
+from codex_proapi.gateway.translation.responses.missing_events import BY_DELTA, BY_DONE, PartKind
+from codex_proapi.gateway.translation.stream.event_translator import first_lines
+
+Rule = Callable[[ResponseItems, bytes], int | None]
+"""Takes the items of an answer, and an event's payload."""
+_Id = Annotated[str, Meta(min_length=1, max_length=ID_LIMIT)]
+_Some = Annotated[str, Meta(min_length=1)]
+_Index = Annotated[int, Meta(ge=0)]
+
+
+class _Item(msgspec.Struct, kw_only=True, gc=False, tag_field="type"):
+    """An item at its beginning or end, with every field that clients require."""
+
+    kind: ClassVar[str]
+    id: _Id
+    name: str = ""
+    namespace: str | None = None
+
+
+class _Text(msgspec.Struct, gc=False):
+    type: Literal["output_text"]
+    text: str
+
+
+class _Summary(msgspec.Struct, gc=False):
+    type: Literal["summary_text"]
+    text: str
+
+
+class _Message(_Item, kw_only=True, gc=False, tag="message"):
+    kind = "message"
+    status: _Some
+    role: Raw
+    content: list[_Text]
+
+    def is_told(self, delivered: set[Part]) -> bool:
+        """Whether deltas of all its text were sent."""
+        parts = enumerate(self.content)
+        return all(("content_index", i) in delivered for i, part in parts if part.text)
+
+
+class _Reasoning(_Item, kw_only=True, gc=False, tag="reasoning"):
+    kind = "reasoning"
+    summary: list[_Summary]
+    content: None = None
+
+    def is_told(self, delivered: set[Part]) -> bool:
+        """Whether deltas of all its summary were sent."""
+        parts = enumerate(self.summary)
+        return all(("summary_index", i) in delivered for i, part in parts if part.text)
+
+
+class _Call(_Item, kw_only=True, gc=False, tag="function_call"):
+    kind = "function_call"
+    status: _Some
+    call_id: _Some
+    arguments: str
+
+    def is_told(self, delivered: set[Part]) -> bool:
+        """Whether a delta of its arguments was sent."""
+        return not self.arguments or ("", 0) in delivered
+
+
+class _Event(msgspec.Struct, kw_only=True, gc=False):
+    sequence_number: int
+    output_index: _Index
+
+
+class _ItemAdded(_Event, kw_only=True, gc=False):
+    type: Literal["response.output_item.added"]
+    item: _Message | _Reasoning | _Call
+
+
+class _ItemDone(_Event, kw_only=True, gc=False):
+    type: Literal["response.output_item.done"]
+    item: _Message | _Reasoning | _Call
+
+
+class _OfItem(_Event, kw_only=True, gc=False):
+    item_id: str
+
+
+class _TextShape(msgspec.Struct, gc=False):
+    type: Literal["output_text"]
+
+
+class _SummaryShape(msgspec.Struct, gc=False):
+    type: Literal["summary_text"]
+
+
+class _TextAdded(_OfItem, kw_only=True, gc=False):
+    type: Literal["response.content_part.added"]
+    number: _Index = msgspec.field(name="content_index")
+    part: _TextShape
+
+
+class _SummaryAdded(_OfItem, kw_only=True, gc=False):
+    type: Literal["response.reasoning_summary_part.added"]
+    number: _Index = msgspec.field(name="summary_index")
+    part: _SummaryShape
+
+
+class _TextDone(_OfItem, kw_only=True, gc=False):
+    type: Literal["response.output_text.done"]
+    number: _Index = msgspec.field(name="content_index")
+    whole: str = msgspec.field(name="text")
+    logprobs: Raw
+
+
+class _SummaryDone(_OfItem, kw_only=True, gc=False):
+    type: Literal["response.reasoning_summary_text.done"]
+    number: _Index = msgspec.field(name="summary_index")
+    whole: str = msgspec.field(name="text")
+
+
+class _ArgumentsDone(_OfItem, kw_only=True, gc=False):
+    type: Literal["response.function_call_arguments.done"]
+    number: ClassVar[int] = 0
+    whole: str = msgspec.field(name="arguments")
+
+
+class _UnderWay(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    type: Literal["response.in_progress"]
+    response: Raw
+    sequence_number: int
+
+
+read_under_way: Final = msgspec.json.Decoder(_UnderWay).decode
+UNDER_WAY: Final = encode_response_event(
+    {
+        "type": "response.in_progress",
+        "response": Raw(b"%b"),
+        "sequence_number": Raw(b"%d"),
+    }
+)
+"""The same event for the client."""
+_read_item_added: Final = msgspec.json.Decoder(_ItemAdded).decode
+_read_item_done: Final = msgspec.json.Decoder(_ItemDone).decode
+
+
+def _item_added(items: ResponseItems, payload: bytes) -> int | None:
+    try:
+        event = _read_item_added(payload)
+    except ValueError:
+        return None
+    item, index = event.item, event.output_index
+    if items.changes(item.name, item.namespace) or items.knows(item.id, index):
+        return None
+    items.add(item.id, index, kind=item.kind).begun = payload
+    return event.sequence_number
+
+
+def _item_done(items: ResponseItems, payload: bytes) -> int | None:
+    try:
+        event = _read_item_done(payload)
+    except ValueError:
+        return None
+    item = event.item
+    state = items.by_id.get(item.id)
+    if (
+        state is None
+        or state.whole is not None
+        or (state.index, state.type) != (event.output_index, item.kind)
+        or items.changes(item.name, item.namespace)
+        or not item.is_told(state.delivered)
+    ):
+        return None
+    state.whole = payload
+    return event.sequence_number
+
+
+def _part_added(kind: PartKind, shape: type[_TextAdded | _SummaryAdded]) -> Rule:
+    read = msgspec.json.Decoder(shape).decode
+
+    def rule(items: ResponseItems, payload: bytes) -> int | None:
+        try:
+            event = read(payload)
+        except ValueError:
+            return None
+        state = items.by_id.get(event.item_id)
+        if state is None or state.index != event.output_index:
+            return None
+        part = kind.numbered, event.number
+        if part in state.announced:
+            return None
+        state.announced.add(part)
+        return event.sequence_number
+
+    return rule
+
+
+def _part_done(name: str, shape: type[_TextDone | _SummaryDone | _ArgumentsDone]) -> Rule:
+    read, kind = msgspec.json.Decoder(shape).decode, BY_DONE[name]
+
+    def rule(items: ResponseItems, payload: bytes) -> int | None:
+        try:
+            event = read(payload)
+        except ValueError:
+            return None
+        state = items.by_id.get(event.item_id)
+        if state is None or state.index != event.output_index:
+            return None
+        part = kind.numbered, event.number
+        if kind.part and part not in state.announced:
+            return None
+        if event.whole and part not in state.delivered:
+            return None
+        state.ends[part] = kind, event.whole
+        return event.sequence_number
+
+    return rule
+
+
+def _about_item(name: str) -> Rule:
+    """The rule of an event of which nothing is noted."""
+    fields = [("type", Literal[name])]
+    shape = msgspec.defstruct("_AboutItem", fields, bases=(_OfItem,), kw_only=True, gc=False)
+    read: Callable[[bytes], Any] = msgspec.json.Decoder(shape).decode
+
+    def rule(items: ResponseItems, payload: bytes) -> int | None:
+        try:
+            event: _OfItem = read(payload)
+        except ValueError:
+            return None
+        state = items.by_id.get(event.item_id)
+        if state is None or state.index != event.output_index:
+            return None
+        return event.sequence_number
+
+    return rule
+
+
+_NOTED: Final[dict[str, Rule]] = {
+    "response.output_item.added": _item_added,
+    "response.output_item.done": _item_done,
+    "response.content_part.added": _part_added(BY_DONE["response.output_text.done"], _TextAdded),
+    "response.reasoning_summary_part.added": _part_added(
+        BY_DONE["response.reasoning_summary_text.done"], _SummaryAdded
+    ),
+    **{
+        name: _part_done(name, shape)
+        for name, shape in (
+            ("response.output_text.done", _TextDone),
+            ("response.reasoning_summary_text.done", _SummaryDone),
+            ("response.function_call_arguments.done", _ArgumentsDone),
+        )
+    },
+}
+_OF_THE_ANSWER: Final = frozenset(
+    (
+        *("error", "response.created", "response.queued", "response.in_progress"),
+        *("response.completed", "response.incomplete", "response.failed"),
+    )
+)
+RULES: Final[dict[bytes, Rule]] = {
+    first_lines(name): rule
+    for name, rule in (
+        *_NOTED.items(),
+        *(
+            (name, _about_item(name))
+            for name in PUBLIC_EVENTS - _OF_THE_ANSWER - BY_DELTA.keys() - BY_DONE.keys()
+            if name not in _NOTED
+        ),
+    )
+}
+"""The rules, by the lines that an event begins with."""
