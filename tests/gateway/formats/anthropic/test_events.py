@@ -144,7 +144,7 @@ def test_safeguards_are_answered_in_the_delta() -> None:
 
 @pytest.mark.parametrize("delta", [text_delta, thinking_delta, input_delta])
 def test_bytes_around_a_delta_make_the_same_event(delta) -> None:
-    before, after = around_delta(7, delta(""))
+    before, after = around_delta(7, delta)
 
     assert before + b'"x"' + after == encode(BlockDelta(7, delta("x")))
 

@@ -5,9 +5,12 @@ open (`content_block_start`, deltas, `content_block_stop`), then `message_delta`
 reason and the final usage, then `message_stop` (API reference, "Streaming messages", 2026).
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
+from msgspec import Raw
 
 from codex_proapi.commons.runtime.lenient_json import write
 from codex_proapi.commons.usage.token_counts import Tokens
@@ -142,22 +145,38 @@ def encode(event: StreamEvent) -> bytes:
         case BlockDelta(index=index, delta=delta):
             kind, body = "content_block_delta", {"index": index, "delta": delta}
         case BlockStart(index=index, block=block):
+            if block == _TEXT_BLOCK:
+                return _TEXT_STARTED % index
             kind, body = "content_block_start", {"index": index, "content_block": block}
         case BlockStop(index=index):
-            kind, body = "content_block_stop", {"index": index}
+            return _STOPPED % index
         case MessageStart():
             kind, body = "message_start", {"message": empty_message(event)}
         case MessageDelta():
             kind, body = "message_delta", _ending(event)
         case MessageStop():
-            kind, body = "message_stop", {}
+            return _ENDED
+    return _encoded(kind, body)
+
+
+def _encoded(kind: str, body: dict[str, Any]) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (kind.encode(), write({"type": kind, **body}))
 
 
-def around_delta(index: int, delta: dict[str, Any]) -> tuple[bytes, bytes]:
-    """Return the bytes before and after the JSON string of a delta with empty text."""
-    head, _, tail = encode(BlockDelta(index, delta)).rpartition(b'""')
+@functools.lru_cache(maxsize=64)
+def around_delta(index: int, make: Callable[[str], dict[str, Any]]) -> tuple[bytes, bytes]:
+    """Return the bytes before and after the JSON string of a delta that is made of a text."""
+    head, _, tail = encode(BlockDelta(index, make(""))).rpartition(b'""')
     return head, tail
+
+
+_TEXT_BLOCK: Final = text_block()
+_TEXT_STARTED: Final = _encoded(
+    "content_block_start", {"index": Raw(b"%d"), "content_block": _TEXT_BLOCK}
+)
+_STOPPED: Final = _encoded("content_block_stop", {"index": Raw(b"%d")})
+_ENDED: Final = _encoded("message_stop", {})
+"""Events of every answer, encoded once."""
 
 
 def _ending(event: MessageDelta) -> dict[str, Any]:

@@ -49,6 +49,12 @@ _BEFORE: Final = b',"choices":[{"index":0,"delta":'
 _AFTER: Final = b',"logprobs":null,"finish_reason":null}]}\n\n'
 _OPENED: Final = _BEFORE + b'{"role":"assistant","content":""}' + _AFTER
 _ENDED: Final = b',"logprobs":null,"finish_reason":"%b"}]}\n\n'
+_USED: Final = (
+    b',"choices":[],"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d'
+    b',"prompt_tokens_details":{"cached_tokens":%d}'
+    b',"completion_tokens_details":{"reasoning_tokens":%d}}}\n\n'
+)
+"""What `chat_usage` gives, encoded; a test compares them."""
 
 
 class ChunkEncoder:
@@ -79,9 +85,12 @@ class ChunkEncoder:
         head = self._head
         if chunk is OPENING:
             return head + _OPENED
-        if chunk.usage is not None:
-            return b'%b,"choices":[],"usage":%b}\n\n' % (head, write(chat_usage(chunk.usage)))
-        delta = write(delta_of(chunk))
+        if (used := chunk.usage) is not None:
+            total = used.input + used.output
+            counts = (used.input, used.output, total, used.cached, used.reasoning)
+            return head + _USED % counts
+        fields = delta_of(chunk)
+        delta = write(fields) if fields else b"{}"
         if chunk.finish_reason is None:
             return head + _BEFORE + delta + _AFTER
         return head + _BEFORE + delta + _ENDED % chunk.finish_reason.encode()

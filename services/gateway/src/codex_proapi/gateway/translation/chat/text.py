@@ -162,9 +162,10 @@ class ChatText:
     def close(self) -> list[ChatChunk]:
         """Return the text held back, at the end; commentary is content if no text followed it."""
         held, self._held = self._held, ""
-        if not held or self.any_text:
-            return self.flush()
-        return self._content(held, (None, None, None)) + self.flush()
+        chunks: list[ChatChunk] = []
+        if held and not self.any_text:
+            chunks = self._content(held, (None, None, None))
+        return chunks if self._cutter is None else chunks + self.flush()
 
     def _content(self, text: str, position: Position) -> list[ChatChunk]:
         chunks = [ChatChunk(reasoning=self._held)] if self._held else []

@@ -6,7 +6,7 @@ events that nearly every answer begins and ends with, where it is known what the
 do: most of them say nothing that the deltas have not said.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, ClassVar, Final, Generic
 
 import msgspec
@@ -60,12 +60,14 @@ _QUOTE: Final = ord('"')
 _EMPTY: Final = b'""'
 IndexPair = tuple[int | None, int | None]
 """Output index and the part's index within the item."""
+Around = tuple[bytes, bytes]
+"""The client's bytes before and after the JSON string of a delta."""
 
 
 class _Text(msgspec.Struct, tag_field="type", tag="response.output_text.delta", gc=False):
     delta: Raw
     output_index: int
-    content_index: int
+    part: int = msgspec.field(name="content_index")
 
 
 class _Reasoning(
@@ -73,7 +75,7 @@ class _Reasoning(
 ):
     delta: Raw
     output_index: int
-    summary_index: int
+    part: int = msgspec.field(name="summary_index")
 
 
 class _Arguments(
@@ -89,7 +91,28 @@ _read_arguments: Final = msgspec.json.Decoder(_Arguments).decode
 _read_strings: Final = msgspec.json.Decoder(list[Annotated[str, Meta(min_length=1)]]).decode
 
 
-def between(around: tuple[bytes, bytes], deltas: list[Raw]) -> bytes | None:
+def copied_together(
+    payloads: list[bytes],
+    read: Callable[[bytes], _Text | _Reasoning],
+    *,
+    position: IndexPair | None,
+    around: Around,
+) -> bytes | None:
+    """Several deltas at one position as the client's bytes; None if one is elsewhere, or empty."""
+    if position is None:
+        return None
+    deltas: list[Raw] = []
+    try:
+        for event in map(read, payloads):
+            if (event.output_index, event.part) != position:
+                return None
+            deltas.append(event.delta)
+    except ValueError:
+        return None
+    return between(around, deltas)
+
+
+def between(around: Around, deltas: list[Raw]) -> bytes | None:
     """Several JSON strings, each between the same bytes; None if one is empty, or no string."""
     try:
         _read_strings(b"[%b]" % b",".join(deltas))
@@ -134,18 +157,13 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
     _stream: AnswerStream[Piece]
     _terminator: ClassVar[bytes] = b""
     """The bytes after the last piece."""
-    _text_position: IndexPair | None
+    _text_position: IndexPair | None = None
     """Where the next text delta must be to be copied; None for nowhere."""
-    _text_around: tuple[bytes, bytes]
+    _text_around: Around = (b"", b"")
     """The client's bytes before and after the JSON string of such a delta."""
-    _reasoning_position: IndexPair | None
+    _reasoning_position: IndexPair | None = None
     """The same for a delta of a reasoning summary."""
-    _reasoning_around: tuple[bytes, bytes]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._text_position = self._reasoning_position = None
-        self._text_around = self._reasoning_around = (b"", b"")
+    _reasoning_around: Around = (b"", b"")
 
     def copy_text(self, block: bytes) -> bytes | None:
         """The fast path of a text delta."""
@@ -153,7 +171,7 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
             event = _read_text(block[_TEXT_AT:])
         except ValueError:
             return None
-        if (event.output_index, event.content_index) != self._text_position:
+        if (event.output_index, event.part) != self._text_position:
             return None
         delta = bytes(event.delta)
         if delta == _EMPTY:
@@ -163,24 +181,17 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
 
     def copy_texts(self, _: bytes, payloads: list[bytes]) -> bytes | None:
         """The same for several."""
-        if self._text_position is None:
-            return None
-        try:
-            events = list(map(_read_text, payloads))
-        except ValueError:
-            return None
-        positions = {(event.output_index, event.content_index) for event in events}
-        if positions != {self._text_position}:
-            return None
-        return between(self._text_around, [event.delta for event in events])
+        position, around = self._text_position, self._text_around
+        return copied_together(payloads, _read_text, position=position, around=around)
 
+    # Written out like the path of a text delta, because a call more for each delta is felt.
     def copy_reasoning(self, block: bytes) -> bytes | None:
         """The fast path of a delta of a reasoning summary."""
         try:
             event = _read_reasoning(block[_REASONING_AT:])
         except ValueError:
             return None
-        if (event.output_index, event.summary_index) != self._reasoning_position:
+        if (event.output_index, event.part) != self._reasoning_position:
             return None
         delta = bytes(event.delta)
         if delta == _EMPTY:
@@ -190,16 +201,8 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
 
     def copy_reasonings(self, _: bytes, payloads: list[bytes]) -> bytes | None:
         """The same for several."""
-        if self._reasoning_position is None:
-            return None
-        try:
-            events = list(map(_read_reasoning, payloads))
-        except ValueError:
-            return None
-        positions = {(event.output_index, event.summary_index) for event in events}
-        if positions != {self._reasoning_position}:
-            return None
-        return between(self._reasoning_around, [event.delta for event in events])
+        position, around = self._reasoning_position, self._reasoning_around
+        return copied_together(payloads, _read_reasoning, position=position, around=around)
 
     def begin(self, block: bytes) -> bytes | None:
         """The fast path of a `response.created` at the beginning."""
@@ -257,7 +260,9 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
         report.answered_model = response.model or report.answered_model
         report.tokens = None if usage is None else usage.tokens()
         report.ending = Ending.WHOLE
-        return self._write(stream.feed(_COMPLETED)) + self._end(cut=False)
+        written = self._write(stream.feed(_COMPLETED))
+        self.done = True
+        return written + self._terminator
 
     usual_events: ClassVar[Mapping[bytes, FastHandler]] = {
         CREATED_LINES: begin,

@@ -156,15 +156,15 @@ class EventTranslator:
         lines, end = self._lines, begin + 1
         while end < len(blocks) and blocks[end].startswith(lines):
             end += 1
-        run = blocks[begin:end]
-        payloads = [block[len(lines) :] for block in run]
+        whole = BLANK_LINE.join(blocks[begin:end])
+        payloads = whole[len(lines) :].split(BLANK_LINE + lines)
         passed = None
         if b"\n" not in b"".join(payloads):
-            passed = self._many[lines](self, BLANK_LINE.join(run) + BLANK_LINE, payloads)
+            passed = self._many[lines](self, whole + BLANK_LINE, payloads)
         if passed is None:
             self._tries -= 1
         else:
-            self.report.events += len(run)
+            self.report.events += end - begin
         return passed, end
 
     def finish(self) -> bytes:

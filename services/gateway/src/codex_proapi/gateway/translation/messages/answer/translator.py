@@ -132,12 +132,12 @@ class MessagesTranslator(AnswerTranslator[StreamEvent]):
         if current is text.block:
             self._text_position = text.position
             if current is not before:
-                self._text_around = around_delta(current.index, text_delta(""))
+                self._text_around = around_delta(current.index, text_delta)
         elif thinking is not None and current is thinking.block:
             self._reasoning_position = thinking.position
             if current is not before:
-                self._reasoning_around = around_delta(current.index, thinking_delta(""))
+                self._reasoning_around = around_delta(current.index, thinking_delta)
         elif calls is not None:
             self._call = calls.written_into(current)
             if current is not before:
-                self._arguments_around = around_delta(current.index, input_delta(""))
+                self._arguments_around = around_delta(current.index, input_delta)
