@@ -199,9 +199,10 @@ class Catalogue:
         Raises:
             ModelNotFound: No model has this name.
         """
-        found = self.lookup(asked or "")
+        name = asked or ""
+        found = self._looked_up.get(name) or self.lookup(name)
         if found is None:
-            raise self._unknown(asked or "")
+            raise self._unknown(name)
         return found
 
     def lookup(self, asked: str) -> Resolved | None:

@@ -152,10 +152,11 @@ def _assistant(entry: dict[str, Any], where: str, reading: TranslationContext) -
     content = entry.get("content")
     if isinstance(content, str):
         texts = [output_part(content)] if content else []
-    else:
+    elif content is not None:
         for part in each_part(content, f"{where}.content"):
             if kind_of(part) == "tool_use":
-                _say(items, texts, entry)
+                if texts:
+                    _say(items, texts, entry)
                 texts = []
                 items.append(_tool_use(part, where, reading))
             elif text := assistant_text(part, f"{where}.content", reading):
@@ -163,15 +164,14 @@ def _assistant(entry: dict[str, Any], where: str, reading: TranslationContext) -
     refusal = entry.get("refusal")
     if isinstance(refusal, str) and refusal:
         texts.append(output_part(refusal))
-    _say(items, texts, entry)
+    if texts:
+        _say(items, texts, entry)
     if "tool_calls" in entry or "function_call" in entry:
         items.extend(_calls(entry, where, reading))
     return items
 
 
 def _say(items: list[Item], texts: list[Part], entry: dict[str, Any]) -> None:
-    if not texts:
-        return
     item = message("assistant", texts)
     phase = entry.get("phase")
     if isinstance(phase, str) and phase in PHASES:

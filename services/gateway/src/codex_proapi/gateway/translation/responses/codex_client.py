@@ -59,8 +59,11 @@ def codex_items(entries: Any) -> list[Item]:
         raise BadRequest("'input' must be a list", param="input")
     items: list[Item] = []
     for index, entry in enumerate(entries):
-        kind = entry.get("type") if isinstance(entry, dict) else None
-        if isinstance(kind, str) and kind in _CALLS and "id" not in entry:
+        # Nearly all items are messages, calls and results without an id.
+        kind = entry.get("type") if isinstance(entry, dict) and "id" not in entry else None
+        if kind == "message":
+            items.append(_message(entry, f"input[{index}]"))
+        elif isinstance(kind, str) and kind in _CALLS:
             items.append(entry)
         elif (item := _sound_item(entry, f"input[{index}]")) is not None:
             items.append(item)

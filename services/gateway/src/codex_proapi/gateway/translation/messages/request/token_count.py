@@ -4,6 +4,7 @@ Text counts by bytes, four to a token, as the backend's own client estimates. Pi
 number of tokens, as their bytes do not determine it; files count by their size.
 """
 
+import itertools
 from typing import Any, Final
 
 from codex_proapi.gateway.formats.client_body import ClientBody, ToolFields
@@ -18,6 +19,8 @@ SIGNATURE_CHARACTERS: Final = 8
 FILE_CHARACTERS: Final = 30
 """Base64 characters of a file per token."""
 _UNCOUNTED: Final = frozenset({"type", "id", "tool_use_id", "cache_control", "role", "media_type"})
+_NAMELESS: Final = itertools.repeat("")
+"""The names of what is in a list."""
 _TOOL_FIELDS: Final = ("name", "description", "input_schema")
 _NO_TEXT: Final = ("image", "base64", "thinking")
 """Types of parts of which not the text is counted; as a tuple, for a client's type may be anything."""
@@ -32,12 +35,13 @@ def count_tokens(body: ClientBody) -> int:
     waiting: list[Any] = [[body.values.get("system"), *entries]]
     while waiting:
         each = waiting.pop()
-        if isinstance(each, dict):
-            if each.get("type") in _NO_TEXT and (other := _tokens_of(each)) is not None:
-                tokens += other
+        is_object = isinstance(each, dict)
+        if is_object and each.get("type") in _NO_TEXT and (other := _tokens_of(each)) is not None:
+            tokens += other
+            continue
+        for name, value in each.items() if is_object else zip(_NAMELESS, each, strict=False):
+            if name in _UNCOUNTED:
                 continue
-            each = [value for name, value in each.items() if name not in _UNCOUNTED]
-        for value in each:
             if isinstance(value, str):
                 text += len(value) if value.isascii() else len(value.encode(errors="surrogatepass"))
             elif isinstance(value, list | dict):
