@@ -70,6 +70,7 @@ class ExchangeService:
     def __init__(self, services: Dependencies, dialect: Dialect) -> None:
         self._services = services
         self.dialect = dialect
+        self._early_answers = services.metrics.states.early_answers.labels(dialect.name)
         self._patience_ticks = math.ceil(services.patience)
         self._whole_patience_ticks = math.ceil(services.whole_patience)
 
@@ -172,7 +173,7 @@ class ExchangeService:
             whole_patience_ticks=self._whole_patience_ticks,
             gaps=self._gaps,
             limit_headers=dialect.limit_headers,
-            early=self._count_early,
+            early=self._early_answers.inc,
         )
         services.in_flight.enter(exchange)
         services.ticker.join(writer)
@@ -182,9 +183,6 @@ class ExchangeService:
     def _gaps(self) -> LabelledHistogram:
         """The gaps of the dialect's answers; they are told from its first request on."""
         return self._services.metrics.gaps.of(self.dialect.name)
-
-    def _count_early(self) -> None:
-        self._services.metrics.states.early_answers.labels(self.dialect.name).inc()
 
     def _end(self, exchange: Exchange, writer: ResponseWriter) -> None:
         """Settle the exchange, and release what it still holds, in the background."""

@@ -138,7 +138,8 @@ class ResponsePump:
     def _note_report(self, committed: Committed, report: ResponseReport) -> None:
         """Pass on quota and metadata of an answer, and count unknown and malformed events."""
         self._services.dispatcher.note_report(committed, report)
-        self._services.drift.note_report(report)
+        if report.unknown_events or report.unknown_fields:
+            self._services.drift.note_report(report)
         if report.unknown_events or report.malformed_events:
             self._services.metrics.count_strange_events(
                 report.unknown_events, malformed=report.malformed_events
