@@ -11,27 +11,30 @@ MEMBERS := -e shared -e services/gateway -e services/console -e services/simulat
 SOURCES := services/gateway/src services/console/src services/simulator/src shared/src deploy/local/src
 # Half of its time a test waits for a process or a socket: two cores are busy with four of them.
 TEST_JOBS ?= 4
+# off: nothing is compiled, and what runs is told the same.
+NATIVE := $(if $(filter off,$(NATIVE_CODE)),,$(VENV)/.native)
+STREAMING := tests/journeys/test_f1_chat.py tests/journeys/test_f2_responses.py tests/journeys/test_messages.py
 DISTRIBUTED := -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
 
 # What Python has compiled it keeps: a test run starts dozens of processes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up demo check fix lint types imports test test-pure test-dates cover bench storm week docs wheels release lock browser clean
+.PHONY: help up demo check fix lint types imports test test-interpreted test-pure check-native test-dates cover bench storm week docs wheels release lock browser clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  \1\t\2/' | expand -t 18
 
 # --- running -----------------------------------------------------------------------------------
 
-up: $(VENV)/.standalone $(VENV)/.native ## run everything on http://localhost:1455
+up: $(VENV)/.standalone $(NATIVE) ## run everything on http://localhost:1455
 	@exec $(BIN)/codex-proapi serve
 
-demo: $(VENV)/.standalone $(VENV)/.native ## the same against the built-in simulated backend, with invented accounts
+demo: $(VENV)/.standalone $(NATIVE) ## the same against the built-in simulated backend, with invented accounts
 	@exec $(BIN)/codex-proapi demo
 
 # --- checking ----------------------------------------------------------------------------------
 
-check: lint types imports test check-deploy check-live-short ## all that CI runs
+check: lint types imports test test-interpreted check-native check-deploy check-live-short ## all that CI runs
 
 lint: $(VENV)/.dev ## format and lint
 	$(BIN)/ruff format --check .
@@ -44,8 +47,14 @@ types: $(VENV)/.dev ## strict types
 imports: $(VENV)/.dev ## who may import whom
 	$(BIN)/lint-imports
 
-test: $(VENV)/.dev $(VENV)/.native browser ## all tests, with a real Redis and a real browser
+test: $(VENV)/.dev $(NATIVE) browser ## all tests, with a real Redis and a real browser
 	$(BIN)/pytest $(DISTRIBUTED)
+
+test-interpreted: $(VENV)/.dev ## the streaming journeys without compiled functions
+	NATIVE_CODE=off $(BIN)/pytest $(DISTRIBUTED) $(STREAMING)
+
+check-native: $(VENV)/.dev ## the compiled functions with the compiler's sanitizers, if it has any
+	@bash tests/support/check_native.sh $(UV) $(BIN)/python
 
 test-pure: $(VENV)/.dev ## the pure heart only, in seconds
 	$(BIN)/pytest tests/gateway/translation tests/gateway/formats tests/gateway/policy tests/commons/balancing tests/commons/codex
@@ -53,20 +62,20 @@ test-pure: $(VENV)/.dev ## the pure heart only, in seconds
 test-dates: $(VENV)/.dev ## all but pages, on pretended dates (takes long); DATES and TESTS may be said
 	@PYTHONPATH=tests $(BIN)/python -m dates --dates "$(DATES)" --tests "$(TESTS)" -- $(DISTRIBUTED)
 
-cover: $(VENV)/.dev $(VENV)/.native browser ## all tests, with the coverage of branches
+cover: $(VENV)/.dev $(NATIVE) browser ## all tests, with the coverage of branches
 	$(BIN)/pytest $(DISTRIBUTED) --cov --cov-report=term-missing:skip-covered
 
 fix: $(VENV)/.dev ## format and autofix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## measure beside a direct connection and nginx; prints a table, asserts nothing; BENCH="--profile FOLDER" leaves flame graphs
+bench: $(VENV)/.dev $(NATIVE) ## measure beside a direct connection and nginx; prints a table, asserts nothing; BENCH="--profile FOLDER" leaves flame graphs
 	PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
-storm: $(VENV)/.dev ## kill gateways and Redis under load, and see whether the figures add up
+storm: $(VENV)/.dev $(NATIVE) ## kill gateways and Redis under load, and see whether the figures add up
 	PYTHONPATH=tests $(BIN)/python -m storm
 
-check-clients: $(VENV)/.dev ## run real clients (Claude Code, Codex, SDKs) against the simulated backend; installs them; CLIENTS may be said
+check-clients: $(VENV)/.dev $(NATIVE) ## run real clients (Claude Code, Codex, SDKs) against the simulated backend; installs them; CLIENTS may be said
 	@PYTHONPATH=tests $(BIN)/python -m clients
 
 week: $(VENV)/.dev ## replay synthetic weeks with every strategy; prints the table of docs/routing.md
@@ -114,12 +123,12 @@ $(VENV)/.standalone: $(VENV)/.uv locks/standalone.txt locks/build.txt $(wildcard
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS)
 	@touch $@
 
-# Optional, and tried again each time until it is there: what is compiled is made without it, too.
+# Optional: without it streams are interpreted. It is tried again each time until it is there.
 $(VENV)/.native: $(VENV)/.standalone $(addprefix shared/native/,pyproject.toml setup.py) $(wildcard shared/native/src/* shared/native/codex_proapi_native/*.*)
 	@if $(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --reinstall ./shared/native >$(VENV)/native.log 2>&1; \
 	then touch $@; \
 	else $(UV) pip uninstall --quiet --python $(BIN)/python codex-proapi-native 2>/dev/null; \
-	  echo "streams are interpreted and cost more CPU: codex-proapi-native needs a C compiler and the headers of Python ($(VENV)/native.log)"; fi
+	  echo "streams are interpreted and cost more CPU: codex-proapi-native needs a C compiler and Python's headers ($(VENV)/native.log)"; fi
 
 $(VENV)/.dev: $(VENV)/.standalone locks/dev.txt
 	@echo "installing what checking needs (locks/dev.txt)"
@@ -157,7 +166,7 @@ check-images: $(VENV)/.dev ## a real dockerd: build, compose up, a client, rolli
 images: ## build the three images; BASE_IMAGE, IMAGE_PREFIX and IMAGE_TAG may be said
 	for target in gateway console standalone; do \
 	  docker build --file deploy/Dockerfile --target $$target $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
-	    --build-arg VERSION=$(IMAGE_TAG) --build-arg REVISION=$$(git rev-parse HEAD) \
+	    $(if $(NATIVE_CODE),--build-arg NATIVE_CODE=$(NATIVE_CODE)) --build-arg VERSION=$(IMAGE_TAG) --build-arg REVISION=$$(git rev-parse HEAD) \
 	    --tag $(IMAGE_PREFIX)$$target:$(IMAGE_TAG) .; \
 	done
 

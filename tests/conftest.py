@@ -19,6 +19,9 @@ from codex_proapi.commons.native import NATIVE, SWITCHED_OFF
 hypothesis.settings.register_profile(
     "context", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
+hypothesis.settings.register_profile(
+    "many", parent=hypothesis.settings.get_profile("context"), max_examples=1000
+)
 hypothesis.settings.load_profile("context")
 
 

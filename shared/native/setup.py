@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say yet: the extension module, built from all files of `src`."""  # noqa: INP001
+"""The extension module, built from all files of `src`."""  # noqa: INP001
 
 import pathlib
 import sys
@@ -8,7 +8,7 @@ from setuptools import Extension, setup
 SOURCES = pathlib.Path("src")
 LEAST_PYTHON = "0x030B0000"
 """The version of Python whose limited API the sources use, as `Py_LIMITED_API` wants it."""
-OPTIONS = [] if sys.platform == "win32" else ["-std=c11", "-O3", "-Wall", "-Wextra"]
+OPTIONS = [] if sys.platform == "win32" else ["-std=c11", "-O3", "-g0", "-Wall", "-Wextra"]
 
 setup(
     ext_modules=[

@@ -4,12 +4,14 @@ import http.server
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
+from deploy.toolbox import ENVIRONMENT
 from support.tree import ROOT
 
 IMAGE = ROOT / "deploy" / "image"
@@ -48,6 +50,47 @@ def test_debian_packages_are_named_if_they_are_installed(tmp_path: pathlib.Path)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "['pkg:deb/debian/tar@1.34%2Bdfsg-1?arch=amd64']"
+
+
+def compiled(folder: pathlib.Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """`install.sh native` with its folders below another one, and this environment's Python."""
+    text = (IMAGE / "install.sh").read_text().replace("/wheels", f"{folder}/wheels")
+    script = folder / "install.sh"
+    script.write_text(text.replace("/build/bin/", f"{pathlib.Path(sys.executable).parent}/"))
+    command = ["/bin/sh", str(script), "native"]
+    return subprocess.run(
+        command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def without_compiler(folder: pathlib.Path) -> str:
+    """A search path on which apt-get reaches nobody, and gcc is not."""
+    (folder / "mkdir").symlink_to(str(shutil.which("mkdir")))
+    (folder / "python3").symlink_to(pathlib.Path(sys.executable).resolve())
+    (folder / "apt-get").write_text("#!/bin/sh\nexit 100\n")
+    (folder / "apt-get").chmod(0o755)
+    return str(folder)
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no compiler here")
+def test_the_build_stage_compiles_once_for_every_version(tmp_path: pathlib.Path) -> None:
+    done = compiled(tmp_path, NATIVE_CODE="on", PATH=ENVIRONMENT["PATH"])
+
+    assert done.returncode == 0, done.stderr
+    [wheel] = (tmp_path / "wheels").iterdir()
+    assert "-cp311-abi3-" in wheel.name
+
+
+def test_a_build_stage_without_a_compiler_says_how_to_do_without(tmp_path: pathlib.Path) -> None:
+    path = without_compiler(tmp_path)
+
+    done = compiled(tmp_path, NATIVE_CODE="on", PATH=path)
+    assert done.returncode == 1
+    assert "no compiler (gcc libc6-dev" in done.stderr
+    assert "--build-arg NATIVE_CODE=off" in done.stderr
+
+    off = compiled(tmp_path, NATIVE_CODE="off", PATH=path)
+    assert (off.returncode, [*(tmp_path / "wheels").iterdir()]) == (0, [])
 
 
 def package(folder: pathlib.Path, **modules: str) -> str:

@@ -128,6 +128,11 @@ def content_faults(text: str) -> list[str]:
         found.append(f"an image is told {told}")
     if "pip install --quiet --require-hashes --no-deps --only-binary :all:" not in text:
         found.append("what builds is not locked")
+    first, *others = (line for line in text.splitlines() if "native-build" in line)
+    if f"{first}\nARG NATIVE_CODE=on\n" not in text:
+        found.append("it cannot be said whether functions are compiled")
+    if others != ["COPY --from=native-build /wheels/ /wheels/"] * 3:
+        found.append("an image lacks compiled functions, or has the compiler")
     return found
 
 
@@ -144,6 +149,8 @@ def test_images_hold_and_run_what_they_are_called() -> None:
         ("HOME=/tmp", "HOME=/root"),
         ("HOST=0.0.0.0", "HOST=127.0.0.1"),
         ("--require-hashes ", ""),
+        ("ARG NATIVE_CODE=on\n", ""),
+        ("FROM build AS console-build", "FROM native-build AS console-build"),
         ('"locked", "locks/console.txt"', '"locked", "locks/standalone.txt"'),
     ],
 )
