@@ -35,6 +35,9 @@ class KnownHead(msgspec.Struct, frozen=True):
     index: int
     """Which of them is the length."""
 
+    def __repr__(self) -> str:
+        return f"<KnownHead of {len(self.before) + len(self.behind)} bytes>"
+
     def read(self, data: bytes) -> tuple[RequestHead, int, int] | None:
         """Read a request that begins with `before`.
 

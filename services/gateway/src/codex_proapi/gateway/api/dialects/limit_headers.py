@@ -10,6 +10,11 @@ from codex_proapi.gateway.limits.limit_charge import LimitCharge
 from codex_proapi.gateway.limits.visible_quota import share_of_charge
 from codex_proapi.gateway.server.asgi import Header
 
+_REQUESTS, _TOKENS = (
+    tuple(f"x-ratelimit-{word}-{kind}".encode() for word in ("limit", "remaining", "reset"))
+    for kind in ("requests", "tokens")
+)
+
 
 def headers_of_limits(charge: LimitCharge | None, codex: bool) -> list[Header]:  # noqa: FBT001 - a dialect's signature
     """All rate limit headers; those of budgets only if the client is Codex."""
@@ -24,16 +29,13 @@ def limit_headers(charge: LimitCharge) -> list[Header]:
     if allowance is None:
         return []
     headers: list[Header] = []
-    for name, limit, left, reset in (
-        ("requests", charge.limits.rpm, allowance.requests_left, allowance.requests_reset),
-        ("tokens", charge.limits.tpm, allowance.tokens_left, allowance.tokens_reset),
+    for names, limit, left, reset in (
+        (_REQUESTS, charge.limits.rpm, allowance.requests_left, allowance.requests_reset),
+        (_TOKENS, charge.limits.tpm, allowance.tokens_left, allowance.tokens_reset),
     ):
         if limit:
-            headers += [
-                (f"x-ratelimit-limit-{name}".encode(), str(limit).encode()),
-                (f"x-ratelimit-remaining-{name}".encode(), str(left).encode()),
-                (f"x-ratelimit-reset-{name}".encode(), _span(reset).encode()),
-            ]
+            told = (str(limit).encode(), str(left).encode(), _span(reset).encode())
+            headers += zip(names, told, strict=True)
     return headers
 
 
