@@ -127,7 +127,7 @@ async def scene(*, backend: Simulator | None = None, **options: Any) -> AsyncIte
 
 async def answered(transport: WebSocketTransport, request: PreparedRequest) -> list[Any] | None:
     """The items of the output; None if the request was not answered whole."""
-    opened = await transport.open(request, SilenceBudget(time.monotonic))
+    opened = await transport.open(request, SilenceBudget.begin(time.monotonic))
     if isinstance(opened, Refusal):
         return None
     data = opened.held

@@ -34,7 +34,7 @@ class Source:
 
 
 def begun(source: Source, **options: Any) -> Beginning:
-    silence = SilenceBudget(asyncio.get_running_loop().time, seconds=300)
+    silence = SilenceBudget.begin(asyncio.get_running_loop().time, seconds=300)
     request = PreparedRequest({}, b"{}", **options)
     return Beginning(source, request, silence, deadlines=Deadlines())
 
@@ -106,7 +106,7 @@ async def test_a_fault_of_our_own_is_the_error_of_the_task_that_waits() -> None:
 
 async def test_silence_ends_it_and_every_event_begins_the_silence_anew() -> None:
     clock, source = Clock(asyncio.get_running_loop().time()), Source()
-    silence = SilenceBudget(clock, seconds=0)
+    silence = SilenceBudget.begin(clock, seconds=0)
     first = silence.deadline
     request = PreparedRequest({}, b"{}")
     beginning = Beginning(source, request, silence, deadlines=Deadlines())

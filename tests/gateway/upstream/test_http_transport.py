@@ -104,7 +104,7 @@ class BackendServer:
 
 
 def a_budget(seconds: float = 5.0) -> SilenceBudget:
-    return SilenceBudget(asyncio.get_running_loop().time, seconds=seconds)
+    return SilenceBudget.begin(asyncio.get_running_loop().time, seconds=seconds)
 
 
 class Scene:

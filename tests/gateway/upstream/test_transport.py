@@ -5,7 +5,7 @@ from codex_proapi.gateway.upstream.transport import SilenceBudget
 
 def test_one_silence_is_counted_over_all_attempts_and_begins_again_with_an_event() -> None:
     clock = Clock()
-    silence = SilenceBudget(clock, seconds=300)
+    silence = SilenceBudget.begin(clock, seconds=300)
     assert not silence.exhausted
 
     first = silence.deadline

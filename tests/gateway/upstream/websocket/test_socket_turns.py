@@ -31,7 +31,7 @@ class Talk:
         self.count += 1
         asked = [*self.history, a_message(f"say word{self.count}")]
         request = self.play.request(asked, **fields)
-        opened = await self.play.transport.open(request, SilenceBudget(time.monotonic))
+        opened = await self.play.transport.open(request, SilenceBudget.begin(time.monotonic))
         if isinstance(opened, Refusal):
             return opened
         opened.close()

@@ -183,7 +183,8 @@ class Dispatcher:
                 exchange.begin(lease)
                 began = time.monotonic()
                 if state.silence is None:
-                    state.silence = SilenceBudget(time.monotonic, seconds=context.silence)
+                    seconds = context.silence
+                    state.silence = SilenceBudget(time.monotonic, seconds, began + seconds)
                 answer = await self._transport.open(prepared, state.silence)
                 if not isinstance(answer, Refusal):
                     # Owned before anything is awaited, so that settling closes it if the client leaves.

@@ -13,7 +13,8 @@ class QuotaChanges:
     """What the last readings of each limit said, and how often that has changed."""
 
     def __init__(self) -> None:
-        self._read: dict[tuple[str, str], Sequence[str | float]] = {}
+        self.read: dict[tuple[str, str], Sequence[str | float]] = {}
+        """What the last reading of each account's limits said; one that says the same changes nothing."""
         self._marked: dict[tuple[str, str], Sequence[float]] = {}
         self.all = 0
         """Readings with other figures than before."""
@@ -32,9 +33,9 @@ class QuotaChanges:
             used: percent used of each of its windows, as numbers or in the words of a header.
         """
         key = account_id, limit
-        if self._read.get(key) == used:
+        if self.read.get(key) == used:
             return
-        self._read[key] = used
+        self.read[key] = used
         self.all += 1
         figures = [_percent(each) for each in used]
         marked = self._marked.get(key, ())

@@ -33,7 +33,8 @@ READING_SECONDS: Final = 900.0
 """Seconds after which a reading is too old for an owner's share; or three polls, if that is longer."""
 PREFIX: Final = "x-codex-"
 ACTIVE: Final = "x-codex-active-limit"
-USED: Final = ("x-codex-primary-used-percent", "x-codex-secondary-used-percent")
+PRIMARY_USED: Final = "x-codex-primary-used-percent"
+SECONDARY_USED: Final = "x-codex-secondary-used-percent"
 
 log = structlog.get_logger(__name__)
 
@@ -81,17 +82,16 @@ class QuotaTracker:
 
     def observe_headers(self, account_id: str, headers: Mapping[str, str]) -> None:
         """Collect response headers of an account, by lower-case name; they are parsed later."""
-        for name in headers:
-            if name.startswith(PREFIX):
-                break
-        else:
+        active = headers.get(ACTIVE, "")
+        used = [headers.get(PRIMARY_USED, ""), headers.get(SECONDARY_USED, "")]
+        if not (active or used[0] or used[1]) and not any(n.startswith(PREFIX) for n in headers):
             return
         # Headers of one limit do not hide those of another that came in the same seconds.
-        active = headers.get(ACTIVE, "")
         self._headers[account_id, active] = self._clock(), headers
         self._unread.add(account_id)
-        used = [headers.get(name, "") for name in USED]
-        self._note(account_id, f"{active} in headers", used)
+        limit = f"{active} in headers"
+        if self.changes.read.get((account_id, limit)) != used:
+            self._note(account_id, limit, used)
 
     def observe_quota(self, account_id: str, quota: Quota) -> None:
         """Collect a quota from a refusal or an event."""

@@ -122,18 +122,24 @@ def broke_off(cause: Exception) -> GatewayError:
     return broken
 
 
-class SilenceBudget:
+class SilenceBudget(msgspec.Struct):
     """How long upstream may still be silent, over all attempts of one exchange.
 
-    It begins when it is made, for the first attempt, and again with every event of a stream; a refusal,
-    or another attempt, does not make it begin anew.
+    It begins with the first attempt, and again with every event of a stream; a refusal, or another
+    attempt, does not make it begin anew.
     """
 
-    def __init__(self, clock: Callable[[], float], *, seconds: float = SILENCE_SECONDS) -> None:
-        self._clock = clock
-        self._seconds = seconds
-        self.deadline = clock() + seconds
-        """When it ends, seconds by the clock."""
+    clock: Callable[[], float]
+    seconds: float
+    deadline: float
+    """When it ends, seconds by the clock."""
+
+    @classmethod
+    def begin(
+        cls, clock: Callable[[], float], *, seconds: float = SILENCE_SECONDS
+    ) -> "SilenceBudget":
+        """One that begins now."""
+        return cls(clock, seconds, clock() + seconds)
 
     def __repr__(self) -> str:
         return f"<SilenceBudget until {self.deadline}>"
@@ -141,11 +147,11 @@ class SilenceBudget:
     @property
     def exhausted(self) -> bool:
         """Whether nothing of it is left."""
-        return self._clock() >= self.deadline
+        return self.clock() >= self.deadline
 
     def restart(self) -> None:
         """An event has come."""
-        self.deadline = self._clock() + self._seconds
+        self.deadline = self.clock() + self.seconds
 
 
 class Transport(Protocol):
