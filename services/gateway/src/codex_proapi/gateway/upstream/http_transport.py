@@ -202,7 +202,7 @@ class HttpResponseStream(PushingStream, msgspec.Struct, eq=False):
         CLOSING_TICKS seconds, keeps the connection reusable.
         """
         answer, self.answer = self.answer, None
-        if answer is not None:
+        if answer is not None and not answer.complete:
             self.closing.leave(answer)
 
 
@@ -216,10 +216,9 @@ class ClosingStreams:
         return f"<ClosingStreams {len(self._ticks)} streams>"
 
     def leave(self, answer: HttpResponse) -> None:
-        """Wait for the end of one stream without reading it, if it has not come."""
-        if not answer.complete:
-            answer.ending()
-            self._ticks[answer] = 0
+        """Wait for the end of one stream, which has not come, without reading it."""
+        answer.ending()
+        self._ticks[answer] = 0
 
     def tick(self) -> None:
         """Count a second: drop streams that have ended, close those that took too long."""
@@ -299,15 +298,13 @@ class HttpTransport:
             if answer is not None:
                 answer.close()
             raise
-        if isinstance(opened, bytes):
-            if self._first_event is not None:
-                self._first_event(request.owner.account, time.monotonic() - began)
-            return HttpResponseStream(answer, opened, self.closing_streams, answer.headers, why)
-        if opened.goes_on:
-            answer.close()
-        else:
-            self.closing_streams.leave(answer)
-        return opened.refusal
+        held = opened if isinstance(opened, bytes) else b""
+        stream = HttpResponseStream(answer, held, self.closing_streams, answer.headers, why)
+        if isinstance(opened, Failed):
+            return _left(stream, opened)
+        if self._first_event is not None:
+            self._first_event(request.owner.account, time.monotonic() - began)
+        return stream
 
     def close(self) -> None:
         """Close the streams that have been left to themselves."""
@@ -323,6 +320,15 @@ def _judge_head(answer: HttpResponse, request: PreparedRequest, beginning: Begin
         beginning.fail(Malformed("A page came instead of the backend's event stream."))
     elif request.on_head is not None:
         request.on_head(answer.headers)
+
+
+def _left(stream: HttpResponseStream, failed: Failed) -> Refusal:
+    """The refusal of an answer that nobody will read."""
+    if failed.goes_on:
+        stream.close()
+    else:
+        stream.release()
+    return failed.refusal
 
 
 async def read_refusal(answer: HttpResponse) -> Refusal:
