@@ -30,12 +30,12 @@ def opening_words(instructions: str | None, items: Iterable[Item]) -> str:
     """Return the beginning of a conversation: its system text, up to the first user message."""
     seen = [(instructions or "")[:_READ_LIMIT]]
     for item in items:
-        if item.get("type") != "message":
+        if item["type"] != "message":
             continue
         for part in item["content"]:
             text = part.get("text") if isinstance(part, dict) else None
             seen.append(text[:_READ_LIMIT] if isinstance(text, str) else _words(part))
-        if item.get("role") == "user":
+        if item["role"] == "user":
             break
     return "\0".join(seen)
 

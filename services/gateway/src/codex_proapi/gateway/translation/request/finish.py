@@ -27,18 +27,24 @@ _TRIGGER: Final = COMPACTION_TRIGGER["type"]
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def finished(translated: TranslatedRequest, items: list[Item]) -> TranslatedRequest:
+def finished(
+    translated: TranslatedRequest, items: list[Item], *, kinds: set[str] | None = None
+) -> TranslatedRequest:
     """Return the translation with its history as `input`, its cache key and its session id.
 
     Args:
         translated: The translation so far.
         items: The whole history, in order, stored items included.
+        kinds: The types of the items, where they are known.
     """
     basis, request = translated.basis, translated.request
-    history, kinds = items, set(map(_kind_of, items))
+    if kinds is None:
+        kinds = set(map(_kind_of, items))
+    history = items
     if basis.verbatim or not kinds <= _MESSAGES:
         # Messages that were translated have no ids, and are no calls.
         history = _sound(items, kinds, verbatim=basis.verbatim)
+        kinds = set(map(_kind_of, history))
     source = f"lane {basis.lane}"
     if not basis.lane:
         source = f"words {opening_words(request.instructions, history)}"
@@ -46,9 +52,10 @@ def finished(translated: TranslatedRequest, items: list[Item]) -> TranslatedRequ
     derived, own = session_uuid(name), basis.session or ""
     own_key = request.prompt_cache_key or own
     as_items = basis.verbatim or basis.history_mode is HistoryMode.STRUCTURED
+    kept = tuple(history)
     sent = msgspec.structs.replace(
         request,
-        input=tuple(history if as_items else flattened(history)),
+        input=kept if as_items else tuple(flattened(history)),
         prompt_cache_key=cache_key(own_key, name) if own_key else derived,
         session_id=own if basis.verbatim and _UUID.fullmatch(own) else derived,
     )
@@ -57,10 +64,8 @@ def finished(translated: TranslatedRequest, items: list[Item]) -> TranslatedRequ
         request=sent,
         fingerprint_source=name,
         # Whatever can stand before the first answer of a conversation: messages but the model's.
-        begins=not basis.lane
-        and _MESSAGES.issuperset(map(_kind_of, history))
-        and "assistant" not in map(_role_of, history),
-        history=tuple(history),
+        begins=not basis.lane and kinds <= _MESSAGES and "assistant" not in map(_role_of, history),
+        history=kept,
     )
 
 

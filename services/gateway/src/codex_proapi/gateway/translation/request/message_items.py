@@ -29,6 +29,8 @@ _SENT = {
     "assistant": ("assistant", "output_text"),
 }
 """Role of a client's message to the role to send, and to the type of its parts of text."""
+_TWO = 2
+"""Fields of a message that has a role and content, and nothing else."""
 _TEXT_TYPES = tuple(TEXT_TYPES)
 """As a tuple, for a client's type may be anything, also what has no hash."""
 
@@ -42,10 +44,10 @@ def text_messages(entries: list[Any]) -> list[Item]:
     items: list[Item] = []
     for entry in entries:
         item: Item = {}
-        role = entry.get("role") if isinstance(entry, dict) else None
-        if isinstance(role, str) and role in _SENT:
-            content, fields = entry.get("content"), len(entry)
-            if fields == 2 or (fields == 3 and entry.get("type") == "message"):  # noqa: PLR2004
+        if isinstance(entry, dict) and "role" in entry and "content" in entry:
+            role, content, fields = entry["role"], entry["content"], len(entry)
+            alone = fields == _TWO or (fields == _TWO + 1 and entry.get("type") == "message")
+            if alone and isinstance(role, str) and role in _SENT:
                 sent, kind = _SENT[role]
                 if not isinstance(content, str):
                     parts = _texts(content, kind)

@@ -207,7 +207,7 @@ class RequestReader:
             return msgspec.structs.replace(translated, request=pending)
         if kinds <= _TRIGGERS and all(item == COMPACTION_TRIGGER for item in items):
             raise BadRequest("There is nothing to answer", param=field)
-        return finished(translated, items)
+        return finished(translated, items, kinds=kinds)
 
     def _read_conversation(self, field: str) -> tuple[Choice, list[Item], bool]:
         """Return the tool choice, the items of the history, and whether they are text alone."""
