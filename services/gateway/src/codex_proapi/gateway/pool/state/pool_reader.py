@@ -132,7 +132,7 @@ class PoolReader:
         if self._seen.get(model) is not snapshot.cooldowns:
             self._see(model, snapshot.cooldowns)
         if version != self._view.version or eligible.shared:
-            # The snapshot was for other accounts, or has brought quotas of which owners keep a share.
+            # Other accounts, or quotas of which owners keep a share; else a change counts from the next request.
             eligible = self._eligible.list(lease_request, at)
         return PoolState(snapshot=snapshot, eligible=eligible, follows=follows, refusal=refusal)
 
