@@ -80,3 +80,9 @@ def test_millions_of_halves_take_neither_their_number_in_memory_nor_in_seconds()
     assert mended.endswith(rb"\u4e2d\ud83d" * 5)
     assert len(mended) == len(halves)
     assert peak < 4 * len(halves)
+
+
+def test_what_is_undecoded_is_written_beside_half_a_pair() -> None:
+    value = {"text": "\ud83d", "tools": [msgspec.Raw(b'[1, {"a": null}]')]}
+
+    assert json.loads(write(value)) == {"text": "\ud83d", "tools": [[1, {"a": None}]]}

@@ -79,7 +79,7 @@ def written(body: says.Body, number: int) -> bytes:
         ("chat", answer_translator, ["output_text.delta"]),
         ("completions", answer_translator, ["output_text.delta"]),
         ("messages", answer_translator, ["output_text.delta"]),
-        ("responses", responses_translator, ["created", "output_text.delta", "completed"]),
+        ("responses", responses_translator, ["output_text.delta"]),
     ],
 )
 def test_of_the_usual_answer_hardly_an_event_is_decoded(
@@ -106,3 +106,13 @@ def test_the_second_object_of_a_response_is_written_as_the_first() -> None:
     created, under_way, *_ = messages(TRANSLATORS["responses"]().feed(usual()))
 
     assert under_way == {**created, "type": "response.in_progress", "sequence_number": 1}
+
+
+def test_what_a_client_has_sent_of_a_response_comes_back_as_upstream_writes_it() -> None:
+    """Instructions and tools may be long, and are not decoded."""
+    data = usual().replace(b'"Answer."', b'"Answer. \\u00e9", "tools": [ {"a" : 1e0} ]')
+    out = TRANSLATORS["responses"]().feed(data)
+
+    assert data.count(b'"tools": [ {"a" : 1e0} ]') == 3
+    assert out.count(b'"tools":[ {"a" : 1e0} ]') == 3
+    assert out.count(b'"Answer. \\u00e9"') == 3

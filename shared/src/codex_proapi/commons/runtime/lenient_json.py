@@ -91,8 +91,11 @@ read_any: Final = reader(object)
 
 
 def write(value: Any) -> bytes:
-    """Encode a value as JSON; text with lone surrogates is written as it was read."""
+    """Encode a value as JSON; text with lone surrogates is written as it was read.
+
+    Parts of it may be undecoded (`msgspec.Raw`).
+    """
     try:
         return _encode(value)
     except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":")).encode()
+        return json.dumps(value, separators=(",", ":"), default=read_any).encode()

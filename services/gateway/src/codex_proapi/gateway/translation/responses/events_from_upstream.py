@@ -14,7 +14,7 @@ from codex_proapi.gateway.formats.openai.responses import (
     complete_response,
     whole_usage,
 )
-from codex_proapi.gateway.translation.responses.items import ResponseItems, is_empty
+from codex_proapi.gateway.translation.responses.items import NULL, ResponseItems, is_empty
 from codex_proapi.gateway.translation.responses.missing_events import (
     BY_DELTA,
     BY_DONE,
@@ -95,6 +95,8 @@ class ResponseStream:
     def feed(self, body: Body) -> list[Body]:
         """Return the public events for one of upstream's, whose dict may be changed.
 
+        Fields of its response object may be undecoded (`Raw`), but for those in `LOOKED_AT`.
+
         Raises `EmptyAnswer` for a complete answer without text or a call.
         """
         kind = str(body["type"])
@@ -149,7 +151,7 @@ class ResponseStream:
         known = self._known
         id_ = known["id"]
         for name, value in response.items():
-            if value is not None:
+            if value is not None and value != NULL:
                 known[name] = value
         if self.state is not ResponseState.WAITING:
             known["id"] = id_  # it must not change for the client

@@ -15,6 +15,7 @@ Part = tuple[str, int]
 Held = dict[str, Any] | bytes
 """An item, or the payload of the event that has it: most are never looked at again."""
 
+NULL: Final = msgspec.Raw(b"null")
 ID_LIMIT: Final = 64
 _CALLS: Final = frozenset(("function_call", "custom_tool_call"))
 _REQUIRED: Final = {"status": _CALLS | {"message", "web_search_call"}, "call_id": _CALLS}

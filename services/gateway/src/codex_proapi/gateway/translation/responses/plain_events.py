@@ -12,10 +12,21 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 import msgspec
 from msgspec import Meta, Raw
 
-from codex_proapi.gateway.formats.openai.responses import PUBLIC_EVENTS, encode_response_event
-from codex_proapi.gateway.translation.responses.items import ID_LIMIT, Part, ResponseItems
-from codex_proapi.gateway.translation.responses.missing_events import BY_DELTA, BY_DONE, PartKind
+from codex_proapi.gateway.formats.openai.responses import PUBLIC_EVENTS
+from codex_proapi.gateway.translation.responses.items import ID_LIMIT, NULL, Part, ResponseItems
+from codex_proapi.gateway.translation.responses.missing_events import (
+    BY_DELTA,
+    BY_DONE,
+    Body,
+    PartKind,
+)
 from codex_proapi.gateway.translation.stream.event_translator import first_lines
+from codex_proapi.gateway.translation.stream.response_facts import (
+    NAME_LIMIT,
+    RESPONSE_FIELDS,
+    ResponseFacts,
+)
+from codex_proapi.gateway.translation.stream.token_usage import PlainUsage
 
 Rule = Callable[[ResponseItems, bytes], int | None]
 """Takes the items of an answer, and an event's payload."""
@@ -135,21 +146,54 @@ class _ArgumentsDone(_OfItem, kw_only=True, gc=False):
     whole: str = msgspec.field(name="arguments")
 
 
-class _UnderWay(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    type: Literal["response.in_progress"]
-    response: Raw
+class _WithResponse(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    type: Literal["response.created", "response.in_progress", "response.completed"]
+    response: dict[str, Raw]
     sequence_number: int
 
 
-read_under_way: Final = msgspec.json.Decoder(_UnderWay).decode
-UNDER_WAY: Final = encode_response_event(
-    {
-        "type": "response.in_progress",
-        "response": Raw(b"%b"),
-        "sequence_number": Raw(b"%d"),
-    }
-)
-"""The same event for the client."""
+_read_with_response: Final = msgspec.json.Decoder(_WithResponse).decode
+LOOKED_AT: Final = ("id", "model", "status", "output", "usage")
+_read_any: Final = msgspec.json.Decoder().decode
+_read_usage: Final = msgspec.json.Decoder(PlainUsage | None).decode
+
+
+def event_with_response(name: str, payload: bytes) -> tuple[Body, dict[str, Raw]] | None:
+    """An event of this name in its order of fields, and its response object; None for any other."""
+    try:
+        event = _read_with_response(payload)
+    except ValueError:
+        return None
+    if event.type != name:
+        return None
+    response: Any = event.response
+    if payload.startswith(b'{"type":"%b","sequence_number":' % name.encode()):
+        return {"type": name, "sequence_number": 0, "response": response}, response
+    return {"type": name, "response": response, "sequence_number": 0}, response
+
+
+def response_of(fields: dict[str, Raw]) -> tuple[Body, ResponseFacts] | None:
+    """A response object with most fields as they came, and its facts; None if one is not as it should be.
+
+    Its instructions and tools are the client's own, and may be long.
+    """
+    if not RESPONSE_FIELDS.issuperset(fields):
+        return None
+    try:
+        body: Body = {
+            **fields,
+            **{name: _read_any(fields[name]) for name in LOOKED_AT if name in fields},
+        }
+        usage = _read_usage(fields.get("usage", NULL))
+    except ValueError:
+        return None
+    response_id, model = body.get("id"), body.get("model")
+    if not (isinstance(response_id, str) and isinstance(model, str)):
+        return None
+    tokens = None if usage is None else usage.tokens()
+    return body, ResponseFacts(response_id[:NAME_LIMIT], model[:NAME_LIMIT], tokens)
+
+
 _read_item_added: Final = msgspec.json.Decoder(_ItemAdded).decode
 _read_item_done: Final = msgspec.json.Decoder(_ItemDone).decode
 

@@ -16,7 +16,6 @@ from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any, w
 from codex_proapi.gateway.errors import GatewayError, Malformed
 from codex_proapi.gateway.formats.codex.events import (
     ResponseCompleted,
-    ResponseCreated,
     ResponseFailed,
     ResponseIncomplete,
     UnknownEvent,
@@ -35,7 +34,11 @@ from codex_proapi.gateway.translation.responses.events_from_upstream import (
 )
 from codex_proapi.gateway.translation.responses.missing_events import Body
 from codex_proapi.gateway.translation.responses.options import ResponseOptions
-from codex_proapi.gateway.translation.responses.plain_events import RULES, UNDER_WAY, read_under_way
+from codex_proapi.gateway.translation.responses.plain_events import (
+    RULES,
+    event_with_response,
+    response_of,
+)
 from codex_proapi.gateway.translation.stream.event_translator import (
     BLANK_LINE,
     EventTranslator,
@@ -43,7 +46,11 @@ from codex_proapi.gateway.translation.stream.event_translator import (
     ManyHandler,
     first_lines,
 )
-from codex_proapi.gateway.translation.stream.response_observer import OBSERVERS
+from codex_proapi.gateway.translation.stream.response_observer import (
+    OBSERVERS,
+    note_completed,
+    note_created,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +115,12 @@ _ENDS: Final[dict[type, str]] = {
 }
 """The public names of events that upstream may name otherwise."""
 
+_NOTED: Final = {
+    first_lines("response.created"): (note_created, "response.created"),
+    first_lines("response.completed"): (note_completed, "response.completed"),
+}
+"""What notes the response object of an event in the report, by the lines that it begins with."""
+
 
 class ResponsesTranslator(EventTranslator):
     """Translates one streamed answer for a Responses client."""
@@ -123,7 +136,7 @@ class ResponsesTranslator(EventTranslator):
         self._item_id = ""
         self._index = self._part = -1
         self._failed: object = None
-        self._opened: tuple[bytes, bytes] | None = None
+        self._opened: tuple[dict[str, Raw], bytes] | None = None
         """Upstream's response object as it began, and the client's; until the next event that has one."""
 
     def __repr__(self) -> str:
@@ -188,24 +201,46 @@ class ResponsesTranslator(EventTranslator):
         self._next += 1
         return block if block.endswith(BLANK_LINE) else block + BLANK_LINE
 
+    def _with_response(self, block: bytes) -> bytes | None:
+        """The first event, or the last one, of which most stays as it came; None for others."""
+        note, name = _NOTED[self._lines]
+        event = event_with_response(name, block[len(self._lines) :])
+        if event is None:
+            return None
+        body, fields = event
+        found = response_of(fields)
+        if found is None:
+            return None
+        body["response"], facts = found
+        note(facts, self.report)
+        self._opened = None
+        response = body["response"]
+        bodies = self._stream.feed(body)
+        if bodies and name == "response.created":
+            self._remember(fields, response, bodies[0])
+        written = self._encoded(bodies)
+        if self._stream.state is ResponseState.FINISHED:
+            self._end()
+        return written
+
     def _under_way(self, block: bytes) -> bytes | None:
         """A `response.in_progress` with the response object of `response.created`; None for others."""
         opened, self._opened = self._opened, None
         if opened is None:
             return None
-        try:
-            event = read_under_way(block[len(self._lines) :])
-        except ValueError:
+        event = event_with_response("response.in_progress", block[len(self._lines) :])
+        if event is None:
             return None
+        body, fields = event
         upstream, ours = opened
-        if bytes(event.response) != upstream:
+        if fields != upstream:
             return None
-        written = UNDER_WAY % (ours, self._next)
-        self._next += 1
-        return written
+        body["response"] = Raw(ours)
+        return self._encoded([body])
 
     _fast: ClassVar[Mapping[bytes, FastHandler]] = {
         first_lines("response.in_progress"): _under_way,
+        **dict.fromkeys(_NOTED, _with_response),
         **dict.fromkeys(map(first_lines, _SHAPES), _delta),
         **dict.fromkeys(RULES, _unchanged),
     }
@@ -233,8 +268,6 @@ class ResponsesTranslator(EventTranslator):
         bodies = self._stream.feed(body)
         if not bodies:
             return b""
-        if isinstance(event, ResponseCreated):
-            self._remember(bytes(event.response), body.get("response"), bodies[0])
         if kind in _READ and bodies[-1] is body and body.get("delta"):
             self._pass_next(body)
         written = self._encoded(bodies)
@@ -263,10 +296,8 @@ class ResponsesTranslator(EventTranslator):
         self._item_id, self._index = body["item_id"], body["output_index"]
         self._part = body.get(part, 0)
 
-    def _remember(self, raw: bytes, response: Any, opening: Body) -> None:
+    def _remember(self, raw: dict[str, Raw], response: Body, opening: Body) -> None:
         """Keep the response object of the first event, for the next one, which has it nearly always."""
-        if not isinstance(response, dict):
-            return
         if response.get("status") == "in_progress" and response.get("output") == []:
             ours = write(opening["response"])
             self._opened = raw, ours

@@ -200,8 +200,14 @@ class EventTranslator:
         raise NotImplementedError
 
     def _last(self, block: bytes) -> bytes:
-        """Translate a last block that lacks its blank line."""
-        return self._slow(block)
+        """Translate a last block that lacks its blank line, as if it were there."""
+        block = block.removesuffix(b"\n")
+        self._lines = lines = block[: block.find(b"\n") + 1 + len(DATA)]
+        handler = self._fast.get(lines)
+        if handler is None or block.find(b"\n", len(lines)) >= 0:
+            return self._slow(block)
+        passed = handler(self, block)
+        return self._slow(block) if passed is None else passed
 
     def _close(self) -> bytes:
         raise NotImplementedError

@@ -38,17 +38,28 @@ def observe(event: UpstreamEvent, report: ResponseReport) -> None:
         note(event, report)
 
 
-def _created(event: ResponseCreated, report: ResponseReport) -> None:
-    if unknown := _response(event.response, report).unknown_fields:
-        report.unknown_fields = frozenset(unknown)
+def note_created(facts: ResponseFacts, report: ResponseReport) -> None:
+    """Note the response object of a `response.created`."""
+    _note_names(facts, report)
+    if facts.unknown_fields:
+        report.unknown_fields = frozenset(facts.unknown_fields)
 
 
-def _completed(event: ResponseCompleted, report: ResponseReport) -> None:
-    facts = _response(event.response, report)
+def note_completed(facts: ResponseFacts, report: ResponseReport) -> None:
+    """Note the response object of a `response.completed`."""
+    _note_names(facts, report)
     report.tokens = facts.tokens
     report.ending = Ending.WHOLE
     if facts.unknown_fields:
         report.unknown_fields = report.unknown_fields.union(facts.unknown_fields)
+
+
+def _created(event: ResponseCreated, report: ResponseReport) -> None:
+    note_created(facts_of(event.response), report)
+
+
+def _completed(event: ResponseCompleted, report: ResponseReport) -> None:
+    note_completed(facts_of(event.response), report)
 
 
 def _incomplete(event: ResponseIncomplete, report: ResponseReport) -> None:
@@ -93,9 +104,13 @@ OBSERVERS: Final[dict[type[UpstreamEvent], Callable[[Any, ResponseReport], None]
 
 def _response(response: Raw, report: ResponseReport) -> ResponseFacts:
     facts = facts_of(response)
+    _note_names(facts, report)
+    return facts
+
+
+def _note_names(facts: ResponseFacts, report: ResponseReport) -> None:
     report.response_id = facts.id or report.response_id
     report.answered_model = facts.model or report.answered_model
-    return facts
 
 
 def _headers(raw: Raw) -> dict[str, str]:
