@@ -1,11 +1,18 @@
-"""Accounts, credentials and leases for tests of the relay."""
+"""Accounts, credentials, leases and requests for tests of the relay."""
 
 from typing import Any
+
+import msgspec
 
 from codex_proapi.commons.accounts.model import Account, Credential
 from codex_proapi.commons.balancing.candidates import Reason
 from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
 from codex_proapi.gateway.pool.lease import Lease
+from codex_proapi.gateway.translation.request.translated_request import (
+    Basis,
+    HistoryMode,
+    TranslatedRequest,
+)
 
 NOW = 1_795_000_000.0
 
@@ -56,3 +63,18 @@ def a_request(*items: Any, **fields: Any) -> UpstreamRequest:
         "input": items or (said,),
     }
     return UpstreamRequest(**{**provided, **fields})
+
+
+class Options(msgspec.Struct):
+    """A dialect's own options."""
+
+
+def a_translation(request: UpstreamRequest, **fields: Any) -> TranslatedRequest:
+    """A client's request, translated to this one."""
+    provided: dict[str, Any] = {"asked_model": request.model, "stream": True}
+    basis = Basis(
+        key_id="", history_mode=HistoryMode.STRUCTURED, verbatim=False, lane=None, session=None
+    )
+    return TranslatedRequest(
+        request=request, answer=Options(), basis=basis, **{**provided, **fields}
+    )

@@ -1,21 +1,19 @@
 """The fold of an exchange's facts: whatever has been noted until it is cut off gives a sound record."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
-from codex_proapi.commons.usage.token_counts import Tokens
-from codex_proapi.gateway.accounting.exchange_facts import (
-    CLIENT_LEFT,
-    NO_STATUS,
+from support import folded_facts
+from support.folded_facts import (
     Answered,
     Attempted,
     AttemptEnded,
     Charged,
+    Classified,
     Ended,
     Estimated,
     Fact,
@@ -24,14 +22,94 @@ from codex_proapi.gateway.accounting.exchange_facts import (
     Reported,
     Spoke,
     Translated,
-    record_of,
 )
+from support.leases import a_request, a_translation
+
+from codex_proapi.commons.api_keys.store import ApiKey
+from codex_proapi.commons.codex.substitution import RESERVE
+from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
+from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.gateway.accounting import exchange_facts
+from codex_proapi.gateway.accounting.exchange_facts import CLIENT_LEFT, NO_STATUS, ExchangeFacts
+from codex_proapi.gateway.translation.request.translated_request import TranslatedRequest
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 OPENED = Opened(request_id="req_1", endpoint="chat", at=5.0, began=100.0)
 
 
 def fold(*facts: Fact, settled_at: float = 200.0) -> ExchangeRecord:
-    return record_of(OPENED, facts, settled_at=settled_at)
+    """The record of the facts, which is the same as that of their list."""
+    record = exchange_facts.record_of(noted(facts), settled_at=settled_at)
+    assert record == folded_facts.record_of(OPENED, facts, settled_at=settled_at)
+    return record
+
+
+def noted(facts: Iterable[Fact]) -> ExchangeFacts:
+    """The facts of a list, each noted as an exchange does."""
+    opened = OPENED
+    told = ExchangeFacts(
+        request_id=opened.request_id, endpoint=opened.endpoint, at=opened.at, began=opened.began
+    )
+    for fact in facts:
+        note(told, fact)
+    return told
+
+
+def note(told: ExchangeFacts, fact: Fact) -> None:
+    match fact:
+        case Identified():
+            told.key = ApiKey(id=fact.key_id, name=fact.key_name)
+        case Translated():
+            told.translated = translated(fact)
+        case Classified():
+            told.small_work, told.small_work_outcome = fact.work_class, fact.outcome
+        case Estimated():
+            told.estimate = fact.tokens
+        case Charged():
+            told.charged = exchange_facts.Charged(
+                drawn_at=fact.drawn_at,
+                drawn_tokens=fact.drawn_tokens if fact.drawn_at else 0,
+                drawn_cost=fact.drawn_cost if fact.drawn_at else 0,
+                fair_share_charge=fact.fair_share_charge,
+                fair_share_weight=fact.fair_share_weight,
+            )
+        case Attempted():
+            told.attempts.append(
+                exchange_facts.Attempt(
+                    fact.at, fact.account, fact.choice, fact.why, fact.selection_input
+                )
+            )
+        case AttemptEnded():
+            attempt = told.attempts[-1]
+            attempt.ended, attempt.verdict, attempt.status = fact.at, fact.verdict, fact.status
+            attempt.code, attempt.cause = fact.code, fact.cause
+            attempt.message, attempt.repair = fact.message, fact.repair
+        case Answered():
+            told.account, told.upstream_request_id = fact.account, fact.upstream_request_id
+            told.transport, told.transport_why = fact.transport, fact.transport_why
+        case Spoke():
+            told.spoke = fact.at if told.spoke is None else told.spoke
+        case Reported():
+            told.report = ResponseReport(tokens=fact.tokens, answered_model=fact.answered_model)
+            told.events, told.silence_seconds = fact.events, fact.silence_seconds
+        case Ended():
+            told.end(fact.ending, status=fact.status, code=fact.code, limited=fact.limited)
+
+
+def translated(fact: Translated) -> TranslatedRequest:
+    """A translated request of which a record tells this."""
+    return a_translation(
+        a_request(
+            model=fact.sent_model,
+            reserve_of=fact.reserve_of,
+            reasoning={"effort": fact.effort} if fact.effort else {},
+            service_tier=fact.service_tier or None,
+        ),
+        asked_model="gpt-5.4" if fact.fallback else fact.asked_model,
+        replaces=fact.asked_model if fact.fallback else "",
+        stream=fact.streamed,
+        dropped=fact.dropped,
+    )
 
 
 def attempted(account: str, at: float = 101.0) -> Attempted:
@@ -158,7 +236,19 @@ def exchanges(draw: st.DrawFn) -> list[Fact]:
     facts: list[Fact] = []
     for _ in range(draw(st.integers(0, 3))):
         facts.append(Identified(key_id="key_1", key_name="mine"))
-        facts.append(Translated(streamed=draw(st.booleans()), asked_model="m\n", sent_model="m"))
+        facts.append(
+            Translated(
+                streamed=draw(st.booleans()),
+                asked_model=draw(st.sampled_from(["m", "m\n", "m" * 200])),
+                sent_model=draw(st.sampled_from(["m", RESERVE])),
+                reserve_of=draw(st.sampled_from(["", "r"])),
+                effort=draw(st.sampled_from(["", "high", "hi\0"])),
+                service_tier=draw(st.sampled_from(["", "priority"])),
+                fallback=draw(st.booleans()),
+                dropped=draw(st.sampled_from([(), ("seed",)])),
+            )
+        )
+        facts.append(Classified(work_class="title", outcome=draw(st.sampled_from(["", "moved"]))))
         facts.append(Estimated(draw(st.integers(0, 9))))
     early = draw(st.booleans())
     if early:
@@ -169,14 +259,23 @@ def exchanges(draw: st.DrawFn) -> list[Fact]:
             facts.append(AttemptEnded(at=later(), verdict="committed", status=200))
             facts.append(Answered(account=account, upstream_request_id="up"))
         if draw(st.booleans()):
-            facts.append(AttemptEnded(at=later(), verdict="next_account", status=502))
+            facts.append(
+                AttemptEnded(
+                    at=later(),
+                    verdict="next_account",
+                    status=502,
+                    repair=draw(st.sampled_from(["", "without_tier"])),
+                )
+            )
     if draw(st.booleans()):
         facts.append(Spoke(later()))
     for ending in draw(st.lists(st.sampled_from(Ending), max_size=2)):
         facts.append(Ended(ending=ending, status=draw(st.sampled_from([0, 200, 429, 503]))))
     cut = draw(st.integers(0, len(facts)))
     tokens = draw(st.sampled_from([None, Tokens(input=3, output=2)]))
-    return [*facts[:cut], Charged(drawn_at=0, drawn_tokens=5), Reported(tokens=tokens, events=4)]
+    model = draw(st.sampled_from(["", "m", "r", "other", RESERVE]))
+    charged = Charged(drawn_at=0, drawn_tokens=5, fair_share_charge=3, fair_share_weight=2.0)
+    return [*facts[:cut], charged, Reported(tokens=tokens, events=4, answered_model=model)]
 
 
 def _first(facts: list[Fact], kind: Any) -> Any:

@@ -43,16 +43,16 @@ async def test_what_is_under_way_for_a_key_taken_back_ends(scene: Any, deed: str
     kept, _ = await scene.keys.create("kept")
     await scene.revocations.check()
     other = scene.enter(kept)
-    ended: list[Any] = []
-    scene.enter(taken).interrupt = ended.append
+    mine = scene.enter(taken)
+    mine.task = asyncio.ensure_future(asyncio.Event().wait())
 
     await scene.keys.patch(kept.id, expires_at=1)
     await scene.revocations.check()
-    assert ended == []
+    assert not mine.interrupted
     await getattr(scene.keys, deed)(taken.id)
     await scene.revocations.check()
 
-    assert [type(reason) for reason in ended] == [BadKey]
+    assert isinstance(mine.interruption, BadKey)
     assert not other.interrupted, "what an expired key has begun goes on"
     assert (
         repr(scene.revocations) == f"<RevocationWatcher up to version {await scene.keys.version()}>"

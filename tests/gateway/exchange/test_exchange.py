@@ -1,9 +1,8 @@
 import asyncio
 from typing import Any
 
-import msgspec
 import pytest
-from support.leases import a_lease, a_request
+from support.leases import a_lease, a_request, a_translation
 
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.balancing.candidates import Reason, SelectionInput
@@ -13,11 +12,6 @@ from codex_proapi.gateway.errors import Overloaded
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.policy.retry import decide
-from codex_proapi.gateway.translation.request.translated_request import (
-    Basis,
-    HistoryMode,
-    TranslatedRequest,
-)
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 BALLOT = SelectionInput(now=5.0, cursor=1)
@@ -30,10 +24,6 @@ class Ticking:
 
     def __call__(self) -> Any:
         return self.now
-
-
-class Options(msgspec.Struct):
-    """A dialect's own options."""
 
 
 class Opening:
@@ -53,6 +43,7 @@ class Scene:
             at=5.0,
             readers=[self.records.append],
             clock=self.clock,
+            began=self.clock(),
         )
 
     def settled(self) -> Any:
@@ -65,21 +56,8 @@ async def test_a_whole_exchange_is_told_in_one_record() -> None:
     scene = Scene()
     exchange = scene.exchange
     exchange.key = ApiKey(id="key_1", name="mine")
-    exchange.note_translation(
-        TranslatedRequest(
-            request=a_request(),
-            stream=True,
-            asked_model="gpt-5\x00.5" + "x" * 200,
-            dropped=("temperature",),
-            answer=Options(),
-            basis=Basis(
-                key_id="",
-                history_mode=HistoryMode.STRUCTURED,
-                verbatim=False,
-                lane=None,
-                session=None,
-            ),
-        )
+    exchange.translated = a_translation(
+        a_request(), asked_model="gpt-5\x00.5" + "x" * 200, dropped=("temperature",)
     )
     exchange.begin(a_lease("acc_a"))
     scene.clock.now = 0.2

@@ -190,7 +190,7 @@ class Scene:
     def facts(self) -> tuple[Any, ...]:
         self.exchange.settle()
         [record] = self.records
-        return record.ending, record.status, record.code, self.exchange._events
+        return record.ending, record.status, record.code, self.exchange.events
 
 
 async def answer(scene: Scene, source: Source) -> str:

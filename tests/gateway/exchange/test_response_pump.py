@@ -127,7 +127,7 @@ async def test_while_an_answer_streams_its_request_is_not_held(redis_url: str, p
             [exchange] = replica.gateway.in_flight._exchanges
 
             assert (exchange.body, exchange.hold.size) == (b"", 0)
-            held = reachable(exchange._task)
+            held = reachable(exchange.task)
             assert max(len(each) for each in held if isinstance(each, str | bytes)) < size // 2
 
 
@@ -144,7 +144,7 @@ async def test_while_an_answer_streams_neither_headers_nor_what_a_retry_takes_ar
             await answer.content.readany()
             [exchange] = replica.gateway.in_flight._exchanges
 
-            held = reachable(exchange._task)
+            held = reachable(exchange.task)
             texts = [each for each in held if isinstance(each, str | bytes)]
             assert filler not in texts
             assert filler.encode() not in texts

@@ -288,7 +288,7 @@ async def test_upstream_that_is_silent_for_five_minutes_is_given_up() -> None:
         with pytest.raises(asyncio.CancelledError):
             await scene.reply.stream(Source(b"one "))
 
-    scene.exchange._task = pump = asyncio.ensure_future(serve())
+    scene.exchange.task = pump = asyncio.ensure_future(serve())
     await asyncio.sleep(0)
 
     await scene.ticks(SILENCE_TICKS + 1)

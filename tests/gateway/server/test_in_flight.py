@@ -2,6 +2,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from support.leases import a_lease
 
 from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.gateway.errors import BadKey, Overloaded
@@ -14,9 +15,17 @@ class Opening:
         """Nothing is open."""
 
 
+class Cancelled:
+    """A task that tells of its end."""
+
+    def __init__(self, cancel: Any) -> None:
+        self.cancel = cancel
+
+
 def an_exchange(account: str = "", key: ApiKey | None = None) -> Any:
     exchange = Exchange(request_id="req_1", endpoint="chat", at=0.0, readers=(), key=key)
     if account:
+        exchange.begin(a_lease(account))
         exchange.commit(Opening(), account)
     return exchange
 
@@ -48,14 +57,14 @@ async def test_a_key_taken_back_ends_what_is_under_way_in_its_name() -> None:
     ended: list[Any] = []
     for key_id in ("key_a", "key_b", "key_a", None):
         exchange = an_exchange(key=None if key_id is None else ApiKey(id=key_id, name="test"))
-        exchange.interrupt = lambda reason, key_id=key_id: ended.append((key_id, reason))
+        exchange.task = Cancelled(lambda exchange=exchange: ended.append(exchange))
         in_flight.enter(exchange)
     assert in_flight.key_ids() == {"key_a", "key_b"}
 
     reason = BadKey("revoked")
     in_flight.end("key_a", reason)
 
-    assert ended == [("key_a", reason)] * 2
+    assert [(each.key.id, each.interruption) for each in ended] == [("key_a", reason)] * 2
 
 
 async def test_at_the_end_every_exchange_is_told_why() -> Any:

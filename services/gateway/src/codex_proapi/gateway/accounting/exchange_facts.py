@@ -1,51 +1,38 @@
-"""The facts of an exchange, in the order in which they were noted, and their fold into its record.
+"""The facts of an exchange, noted while it is under way, and their fold into its record.
 
 An exchange is cut off at any time: by its client, by an administrator, by a shutdown. Whatever has
-been noted until then gives a sound record, so nobody has to assign attributes in a certain order.
-All times are monotonic seconds of one clock.
+been noted until then gives a sound record, so nobody has to note facts in a certain order. All times
+are monotonic seconds of one clock.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+import time
+from typing import Any, Final
 
 import msgspec
 
+from codex_proapi.commons.api_keys.store import ApiKey
 from codex_proapi.commons.codex.substitution import RESERVE, is_substitution
 from codex_proapi.commons.usage.exchange_record import AttemptRecord, Ending, ExchangeRecord
 from codex_proapi.commons.usage.token_counts import Tokens
+from codex_proapi.gateway.translation.request.translated_request import TranslatedRequest
+from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 CLIENT_LEFT: Final = 499
 """Status in the record of a client that left before it had one."""
 NO_STATUS: Final = 500
 """Status in the record of an exchange that ended by a fault of our own."""
 MODEL_LENGTH: Final = 128
+ABANDONED: Final = "abandoned"
+"""The verdict on an attempt without an outcome."""
 
 
-class Opened(msgspec.Struct, frozen=True, kw_only=True):
-    """The request was authenticated; the first fact of every exchange."""
+class Requested(msgspec.Struct, frozen=True):
+    """What the record tells of a request, without its content."""
 
-    request_id: str
-    endpoint: str
-    """Name of the dialect."""
-    at: float
-    """Seconds since the epoch, by the shared clock."""
-    began: float
-
-
-class Identified(msgspec.Struct, frozen=True, kw_only=True):
-    """The client's key, by its terms as they are now; the latest counts."""
-
-    key_id: str = ""
-    key_name: str = ""
-
-
-class Translated(msgspec.Struct, frozen=True, kw_only=True):
-    """The body was translated; the latest counts."""
-
-    streamed: bool
-    asked_model: str
-    """As the client wrote it."""
-    sent_model: str
+    streamed: bool = False
+    asked_model: str = ""
+    """As the client wrote it: printable, at most MODEL_LENGTH long."""
+    sent_model: str = ""
     reserve_of: str = ""
     """The model that the sent one stands for, if it is the reserve."""
     effort: str = ""
@@ -56,25 +43,11 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
     """Names of parameters that were left out."""
 
 
-class Classified(msgspec.Struct, frozen=True, kw_only=True):
-    """The request is small work; the latest counts."""
-
-    work_class: str
-    outcome: str
-    """A `WorkOutcome`."""
-
-
-class Estimated(msgspec.Struct, frozen=True):
-    """Estimated input tokens; the latest counts."""
-
-    tokens: int
-
-
 class Charged(msgspec.Struct, frozen=True, kw_only=True):
-    """What was charged to the client's key; the latest counts."""
+    """What was charged to the client's key."""
 
     drawn_at: int = 0
-    """Redis' second in which its limits were charged; 0 if they were not."""
+    """Redis' second in which its limits were charged; 0 if they were not, and nothing was drawn."""
     drawn_tokens: int = 0
     drawn_cost: int = 0
     fair_share_charge: int = 0
@@ -83,23 +56,20 @@ class Charged(msgspec.Struct, frozen=True, kw_only=True):
     """The key's weight then; 0 if no share was charged."""
 
 
-class Attempted(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt began."""
+class Attempt(msgspec.Struct):
+    """One attempt, with its latest outcome: a committed answer may break off."""
 
     at: float
+    """When it began."""
     account: str
     choice: str
     """The rule that selected the account."""
     why: str = ""
     """The reason in words."""
     selection_input: Any = None
-
-
-class AttemptEnded(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of the latest attempt. It may be replaced: a committed answer may break off."""
-
-    at: float
-    verdict: str
+    ended: float | None = None
+    """When its outcome was known; None without one."""
+    verdict: str = ABANDONED
     status: int = 0
     code: str = ""
     cause: str = ""
@@ -108,184 +78,184 @@ class AttemptEnded(msgspec.Struct, frozen=True, kw_only=True):
     """The change with which the same account is to be tried once more."""
 
 
-class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """An account's answer reached its commit point; the latest counts."""
+NOT_REQUESTED: Final = Requested()
+NOT_CHARGED: Final = Charged()
+NO_REPORT: Final = ResponseReport()
+NO_TOKENS: Final = Tokens()
+"""What holds where nothing was noted."""
 
-    account: str
+
+class ExchangeFacts(msgspec.Struct, kw_only=True, eq=False):
+    """Everything that the record of an exchange is made of."""
+
+    request_id: str
+    """Id of the request, as in `x-request-id`."""
+    endpoint: str
+    """Name of the dialect."""
+    at: float
+    """When it was authenticated, seconds since the epoch by the shared clock."""
+    began: float = msgspec.field(default_factory=time.monotonic)
+    """The same, in monotonic seconds."""
+    key: ApiKey | None = None
+    """The client's key by its current terms; None in open mode."""
+    translated: TranslatedRequest | None = None
+    """The request by its latest translation, as long as its content may be needed."""
+    requested: Requested = NOT_REQUESTED
+    """What is known of the request otherwise."""
+    small_work: str = ""
+    """Its class, if the request is small work."""
+    small_work_outcome: str = ""
+    """A `WorkOutcome`."""
+    estimate: int = 0
+    """Estimated input tokens; 0 before they are known."""
+    charged: Charged = NOT_CHARGED
+    attempts: list[Attempt] = []
+    account: str = ""
+    """Id of the account whose answer reached its commit point; empty before."""
     upstream_request_id: str = ""
     transport: str = ""
     transport_why: str = ""
-
-
-class Spoke(msgspec.Struct, frozen=True):
-    """The first byte of the answer went to the client; the first counts."""
-
-    at: float
-
-
-class Reported(msgspec.Struct, frozen=True, kw_only=True):
-    """What the translator of the answer had seen, and what was received; the latest counts."""
-
-    answered_model: str = ""
-    tokens: Tokens | None = None
-    """Upstream's usage; None where it was not reported."""
+    spoke: float | None = None
+    """When the first byte of the answer went to the client."""
+    report: ResponseReport | None = None
+    """What the current translator has seen of the answer."""
     events: int = 0
     """Events received: the estimated output tokens, at about one token each."""
     silence_seconds: int = 0
     """Longest time without data from upstream since the commit point."""
-
-
-class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """How the exchange ended; the first counts."""
-
-    ending: Ending
+    ending: Ending | None = None
     status: int = 0
     """HTTP status the client has seen; 0 to derive it."""
     code: str = ""
     limited: bool = False
     """Whether its key's limits or fair share refused it."""
 
-
-Fact: TypeAlias = (
-    Identified
-    | Translated
-    | Classified
-    | Estimated
-    | Charged
-    | Attempted
-    | AttemptEnded
-    | Answered
-    | Spoke
-    | Reported
-    | Ended
-)
+    def end(
+        self, ending: Ending, *, status: int = 0, code: str = "", limited: bool = False
+    ) -> None:
+        """Note ending, status, code and whether its key's limits refused it; the first call counts."""
+        if self.ending is None:
+            self.ending, self.status, self.code, self.limited = ending, status, code, limited
 
 
-_NOTHING: Final[dict[type[Fact], Fact]] = {
-    Identified: Identified(),
-    Translated: Translated(streamed=False, asked_model="", sent_model=""),
-    Classified: Classified(work_class="", outcome=""),
-    Estimated: Estimated(tokens=0),
-    Charged: Charged(),
-    Answered: Answered(account=""),
-    Reported: Reported(),
-}
-"""What holds where nothing was noted."""
+def requested_by(translated: TranslatedRequest) -> Requested:
+    """What the record tells of a translated request."""
+    request, asked = translated.request, translated.replaces or translated.asked_model
+    effort = request.reasoning.get("effort", "")
+    if not isinstance(effort, str):
+        effort = ""
+    tier = request.service_tier
+    if not isinstance(tier, str):
+        tier = ""
+    texts = asked + effort + tier
+    if len(texts) > MODEL_LENGTH or not texts.isprintable():
+        asked, effort, tier = map(printable, (asked, effort, tier))
+    return Requested(
+        translated.stream,
+        asked,
+        request.model,
+        request.reserve_of,
+        effort,
+        tier,
+        bool(translated.replaces) and not translated.small_work,
+        translated.dropped,
+    )
 
 
-def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> ExchangeRecord:
-    """Fold the facts of an exchange into its record: the first, and the others in their order."""
-    # Facts have no subclasses: each is found under its own type. Of several the latest counts, of
-    # words and ends the first.
-    latest: dict[type[Fact], Any] = {**_NOTHING, **dict(zip(map(type, facts), facts, strict=True))}
-    first = dict(zip(map(type, reversed(facts)), reversed(facts), strict=True))
-    key: Identified = latest[Identified]
-    request: Translated = latest[Translated]
-    charged: Charged = latest[Charged]
-    answered: Answered = latest[Answered]
-    report: Reported = latest[Reported]
-    spoke: Any = first.get(Spoke)
-    ended: Any = first.get(Ended) or Ended(ending=Ending.BROKEN if spoke else Ending.REFUSED)
-    asked, effort, tier = _printable(request.asked_model, request.effort, request.service_tier)
-    attempts, waited = _attempts(opened, facts, settled_at)
-    model, stands_for = report.answered_model, request.reserve_of
-    unreported = report.tokens is None and answered.account
+def printable(text: str) -> str:
+    """A text of a client without unprintable characters, at most MODEL_LENGTH long."""
+    return "".join(filter(str.isprintable, text[:MODEL_LENGTH]))
+
+
+def record_of(facts: ExchangeFacts, *, settled_at: float) -> ExchangeRecord:
+    """The record of an exchange that is settled now."""
+    key, charged, translated = facts.key, facts.charged, facts.translated
+    request = facts.requested if translated is None else requested_by(translated)
+    report = facts.report or NO_REPORT
+    attempts, waited = _attempts(facts, settled_at)
+    model, stands_for, spoke = report.answered_model, request.reserve_of, facts.spoke
+    ending = facts.ending or (Ending.REFUSED if spoke is None else Ending.BROKEN)
+    unreported = report.tokens is None and facts.account
     return ExchangeRecord(
-        request_id=opened.request_id,
-        at=opened.at,
-        endpoint=opened.endpoint,
+        request_id=facts.request_id,
+        at=facts.at,
+        endpoint=facts.endpoint,
         streamed=request.streamed,
-        key_id=key.key_id,
-        key_name=key.key_name,
-        asked_model=asked,
+        key_id=key.id if key else "",
+        key_name=key.name if key else "",
+        asked_model=request.asked_model,
         sent_model=request.sent_model,
         fallback=request.fallback,
-        small_work=latest[Classified].work_class,
-        small_work_outcome=latest[Classified].outcome,
-        effort=effort,
-        service_tier=tier,
+        small_work=facts.small_work,
+        small_work_outcome=facts.small_work_outcome,
+        effort=request.effort,
+        service_tier=request.service_tier,
         # Of a reserve the model that it serves, by which usage is counted and priced.
         answered_model=stands_for if stands_for and model == RESERVE else model,
         substituted=is_substitution(request.sent_model, model, stands_for=stands_for),
-        account=answered.account,
+        account=facts.account,
         attempts=attempts,
         waited_ms=waited,
-        selection_inputs=tuple([f.selection_input for f in facts if type(f) is Attempted]),
-        tokens=report.tokens or Tokens(),
-        estimated=latest[Estimated].tokens + report.events if unreported else 0,
+        selection_inputs=tuple([each.selection_input for each in facts.attempts]),
+        tokens=report.tokens or NO_TOKENS,
+        estimated=facts.estimate + facts.events if unreported else 0,
         drawn_at=charged.drawn_at,
-        drawn_tokens=charged.drawn_tokens if charged.drawn_at else 0,
-        drawn_cost=charged.drawn_cost if charged.drawn_at else 0,
+        drawn_tokens=charged.drawn_tokens,
+        drawn_cost=charged.drawn_cost,
         fair_share_charge=charged.fair_share_charge,
         fair_share_weight=charged.fair_share_weight,
         # At least one millisecond: 0 means that there was no first byte.
-        first_byte_ms=max(1, round((spoke.at - opened.began) * 1000)) if spoke else 0,
-        total_ms=round((settled_at - opened.began) * 1000),
-        silence_seconds=report.silence_seconds,
-        ending=ended.ending,
-        status=ended.status or _status_of(ended.ending, spoke),
-        code=ended.code,
-        limited=ended.limited,
-        upstream_request_id=answered.upstream_request_id,
-        transport=answered.transport,
-        transport_why=answered.transport_why,
+        first_byte_ms=max(1, round((spoke - facts.began) * 1000)) if spoke is not None else 0,
+        total_ms=round((settled_at - facts.began) * 1000),
+        silence_seconds=facts.silence_seconds,
+        ending=ending,
+        status=facts.status or _status_of(ending, spoke),
+        code=facts.code,
+        limited=facts.limited,
+        upstream_request_id=facts.upstream_request_id,
+        transport=facts.transport,
+        transport_why=facts.transport_why,
         dropped=request.dropped,
     )
 
 
-def _attempts(
-    opened: Opened, facts: Sequence[Fact], settled_at: float
-) -> tuple[tuple[AttemptRecord, ...], int]:
-    """The attempts, each with its last outcome, and the milliseconds before and between them.
-
-    An attempt without any outcome was abandoned; where none was made, all was waiting.
-    """
-    begun: list[Attempted] = []
-    outcomes: list[AttemptEnded] = []
-    since: float | None = opened.began
+def _attempts(facts: ExchangeFacts, settled_at: float) -> tuple[tuple[AttemptRecord, ...], int]:
+    """The attempts, and the milliseconds before and between them; without any all was waiting."""
+    attempts, records = facts.attempts, []
+    since: float | None = facts.began
     waited = 0.0
-    for fact in facts:
-        if type(fact) is Attempted:
-            if since is not None:
-                waited, since = waited + fact.at - since, None
-            begun.append(fact)
-            outcomes.append(AttemptEnded(at=settled_at, verdict="abandoned"))
-        elif type(fact) is AttemptEnded:
-            since = fact.at
-            if begun:
-                outcomes[-1] = fact
-    if not begun:
-        waited = settled_at - opened.began
-    attempts = []
-    for index, (attempt, outcome) in enumerate(zip(begun, outcomes, strict=True), start=1):
-        repaired = index < len(begun) and begun[index].account == attempt.account
-        attempts.append(
+    for number, attempt in enumerate(attempts, start=1):
+        if since is not None:
+            waited += attempt.at - since
+        since = attempt.ended
+        # A repair was one only if the same account was tried with it.
+        repaired = (
+            attempt.repair
+            and number < len(attempts)
+            and attempts[number].account == attempt.account
+        )
+        ended = settled_at if since is None else since
+        records.append(
             AttemptRecord(
                 account=attempt.account,
-                verdict=outcome.verdict,
+                verdict=attempt.verdict,
                 choice=attempt.choice,
                 why=attempt.why,
-                status=outcome.status,
-                code=outcome.code,
-                cause=outcome.cause,
-                message=outcome.message,
-                repair=outcome.repair if repaired else "",
-                milliseconds=round((outcome.at - attempt.at) * 1000),
+                status=attempt.status,
+                code=attempt.code,
+                cause=attempt.cause,
+                message=attempt.message,
+                repair=attempt.repair if repaired else "",
+                milliseconds=round((ended - attempt.at) * 1000),
             )
         )
-    return tuple(attempts), max(0, round(waited * 1000))
+    if not attempts:
+        waited = settled_at - facts.began
+    return tuple(records), max(0, round(waited * 1000))
 
 
-def _status_of(ending: Ending, spoke: Spoke | None) -> int:
+def _status_of(ending: Ending, spoke: float | None) -> int:
     """The status where none was noted: 200 for an answer that has started."""
-    if spoke or ending in {Ending.WHOLE, Ending.SHORT}:
+    if spoke is not None or ending in {Ending.WHOLE, Ending.SHORT}:
         return 200
     return CLIENT_LEFT if ending is Ending.ABANDONED else NO_STATUS
-
-
-def _printable(*texts: str) -> Sequence[str]:
-    """Texts of a client without unprintable characters, each at most MODEL_LENGTH long."""
-    joined = "".join(texts)
-    if len(joined) <= MODEL_LENGTH and joined.isprintable():
-        return texts
-    return ["".join(filter(str.isprintable, text[:MODEL_LENGTH])) for text in texts]

@@ -390,7 +390,7 @@ class Dispatcher:
                 key_id=waits.waiter.key_id,
                 conversation=waits.fingerprint,
             ),
-            on_head=partial(exchange.note_head, lease.account.id),
+            on_head=None if headers is None else partial(exchange.note_head, lease.account.id),
             model=sent.meant_model,
             on_other_model=account_try.other_model,
             login=self._logins.of(lease.account, lease.credential),

@@ -1,6 +1,6 @@
 """The exchange: one client request from authentication to settlement.
 
-It is a list of facts (`accounting.exchange_facts`), each noted by a method, and what the request
+It is the facts of the request (`accounting.exchange_facts`), noted as they come, and what the request
 holds while it is under way: its body, the claims on its key, the upstream stream. An exchange is
 settled exactly once. Settling is synchronous, so it cannot be cancelled half-way: it closes the
 upstream stream, folds the facts into one `ExchangeRecord` and passes it to every reader.
@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import structlog
@@ -19,20 +19,13 @@ from codex_proapi.commons.runtime.logging import redacted
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.gateway.accounting.exchange_facts import (
     MODEL_LENGTH,
-    Answered,
-    Attempted,
-    AttemptEnded,
+    Attempt,
     Charged,
-    Classified,
-    Ended,
-    Estimated,
-    Fact,
-    Identified,
-    Opened,
-    Reported,
-    Spoke,
-    Translated,
+    ExchangeFacts,
+    Requested,
+    printable,
     record_of,
+    requested_by,
 )
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.formats.codex.refusals import Refusal, words_of
@@ -42,10 +35,7 @@ from codex_proapi.gateway.server.body_budget import BodyHold
 
 if TYPE_CHECKING:
     from codex_proapi.commons.api_keys.small_work import WorkClass, WorkOutcome
-    from codex_proapi.commons.api_keys.store import ApiKey
     from codex_proapi.gateway.pool.lease import Lease
-    from codex_proapi.gateway.translation.request.translated_request import TranslatedRequest
-    from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 Reader = Callable[[ExchangeRecord], None]
 """Called with the record of a settled exchange; synchronous, so it must not block."""
@@ -68,70 +58,37 @@ class UpstreamHead(msgspec.Struct, frozen=True):
     """By lower-case name."""
 
 
-class Exchange:
-    """One request while it is under way.
+class Exchange(ExchangeFacts, kw_only=True, eq=False):
+    """One request while it is under way; made by the task that serves it."""
 
-    Args:
-        request_id: id of the request, as in `x-request-id`.
-        endpoint: name of the dialect.
-        at: seconds since the epoch, by the shared clock.
-        readers: called with the record on settlement.
-        key: the client's key; None in open mode.
-        hold: the request's share of the body budget.
-        clock: monotonic seconds.
-    """
-
-    def __init__(
-        self,
-        *,
-        request_id: str,
-        endpoint: str,
-        at: float,
-        readers: Sequence[Reader],
-        key: "ApiKey | None" = None,
-        hold: BodyHold | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._opened = Opened(request_id=request_id, endpoint=endpoint, at=at, began=clock())
-        self.request_id = request_id
-        """Id of the request."""
-        self.at = at
-        """When it was authenticated, seconds since the epoch."""
-        self._facts: list[Fact] = []
-        self._readers = readers
-        self._clock = clock
-        self._task = asyncio.current_task()
-        self.body = b""
-        """The client's body, until the request is admitted; then empty."""
-        self.hold = hold or BodyHold()
-        """The request's share of the body budget: its body and the stored items that it names."""
-        self.key = key
-        """The client's key by its current terms; None in open mode."""
-        self.claims = Claims()
-        """The claims on the client's key."""
-        self.estimate = 0
-        """Estimated input tokens; 0 before they are known."""
-        self.account = ""
-        """Id of the account whose answer reached its commit point; empty before."""
-        self.upstream_head = UpstreamHead()
-        """Headers of the latest upstream response, known before its first event."""
-        self.report: ResponseReport | None = None
-        """What the current translator has seen of the answer."""
-        self.interrupted = False
-        """Whether `interrupt` has ended it."""
-        self.interruption: GatewayError | None = None
-        """The client's error after an interruption; None if the client disconnected."""
-        self.settled = False
-        """Whether it is settled."""
-        self._stored_bytes = 0
-        self._events = 0
-        self._silence_seconds = 0
-        self._opening: Closable | None = None
-        self._ended = self._spoken = False
+    readers: Sequence[Reader]
+    """Called with the record on settlement."""
+    clock: Callable[[], float] = time.monotonic
+    """Monotonic seconds."""
+    task: asyncio.Task[Any] | None = msgspec.field(default_factory=asyncio.current_task)
+    """What `interrupt` cancels; None once the exchange is settled."""
+    body: bytes = b""
+    """The client's body, until the request is admitted; then empty."""
+    hold: BodyHold = msgspec.field(default_factory=BodyHold)
+    """The request's share of the body budget: its body and the stored items that it names."""
+    claims: Claims = Claims()
+    """The claims on the client's key; what they have charged is noted on settlement."""
+    upstream_head: UpstreamHead = UpstreamHead()
+    """Headers of the latest upstream response, known before its first event; of a Codex client's
+    request only."""
+    interrupted: bool = False
+    """Whether `interrupt` has ended it."""
+    interruption: GatewayError | None = None
+    """The client's error after an interruption; None if the client disconnected."""
+    settled: bool = False
+    """Whether it is settled."""
+    stored_bytes: int = 0
+    """Bytes of stored items that `hold` has."""
+    opening: Closable | None = None
+    """The upstream stream of the committed answer."""
 
     def __repr__(self) -> str:
-        attempts = sum(isinstance(fact, Attempted) for fact in self._facts)
-        state = "settled" if self.settled else f"{attempts} attempts"
+        state = "settled" if self.settled else f"{len(self.attempts)} attempts"
         return f"<Exchange {self.request_id} {state}>"
 
     def body_turn(self) -> AbstractAsyncContextManager[None]:
@@ -143,70 +100,42 @@ class Exchange:
 
         In place of those of an earlier translation. Raises Overloaded.
         """
-        self.hold.release(self._stored_bytes)
-        self._stored_bytes = 0
+        self.hold.release(self.stored_bytes)
+        self.stored_bytes = 0
         self.hold.take(size)
-        self._stored_bytes = size
+        self.stored_bytes = size
 
     def forget_request(self) -> None:
-        """Drop the body, and release the request's share of the body budget."""
+        """Drop the request's content, and release its share of the body budget."""
         self.body = b""
+        if self.translated is not None:
+            self.requested, self.translated = requested_by(self.translated), None
         self.hold.release()
-
-    def note_translation(self, translated: "TranslatedRequest") -> None:
-        """Note the translated request."""
-        effort, tier = translated.request.reasoning.get("effort"), translated.request.service_tier
-        self._facts.append(
-            Translated(
-                streamed=translated.stream,
-                asked_model=translated.replaces or translated.asked_model,
-                fallback=bool(translated.replaces) and not translated.small_work,
-                effort=effort if isinstance(effort, str) else "",
-                service_tier=tier if isinstance(tier, str) else "",
-                sent_model=translated.request.model,
-                reserve_of=translated.request.reserve_of,
-                dropped=translated.dropped,
-            )
-        )
 
     def note_small_work(self, work: "WorkClass", outcome: "WorkOutcome") -> None:
         """Note the class of small work, and what became of it."""
-        self._facts.append(Classified(work_class=work.value, outcome=outcome.value))
+        self.small_work, self.small_work_outcome = work.value, outcome.value
 
     def note_asked(self, model: str, streamed: bool) -> None:  # noqa: FBT001 - as it was read
         """Note what a request asked for whose body is refused."""
         named = redacted(model[:MODEL_LENGTH])  # anything may stand where a model should
-        self._facts.append(Translated(streamed=streamed, asked_model=named, sent_model=""))
-
-    def claim(self, claims: Claims) -> None:
-        """Set the claims on the client's key; what they have charged is noted on settlement."""
-        self.claims = claims
+        self.requested, self.translated = Requested(streamed, printable(named)), None
 
     def begin(self, lease: "Lease") -> None:
         """Begin an attempt on a lease."""
-        self._facts.append(
-            Attempted(
-                at=self._clock(),
-                account=lease.account.id,
-                choice=lease.basis.value,
-                why=lease.why,
-                selection_input=lease.selection_input,
+        self.attempts.append(
+            Attempt(
+                self.clock(), lease.account.id, lease.basis.value, lease.why, lease.selection_input
             )
         )
 
     def refuse(self, refusal: Refusal, decision: RetryDecision) -> None:
         """Note that the latest attempt was refused, and what followed; replaces an earlier outcome."""
-        self._facts.append(
-            AttemptEnded(
-                at=self._clock(),
-                verdict=decision.verdict.value,
-                status=refusal.status,
-                code=refusal.code[:64],
-                cause=refusal.cause[:96],
-                message=words_of(refusal),
-                repair=(decision.change or ""),
-            )
-        )
+        attempt = self.attempts[-1]
+        attempt.ended, attempt.verdict = self.clock(), decision.verdict.value
+        attempt.status, attempt.code = refusal.status, refusal.code[:64]
+        attempt.cause, attempt.message = refusal.cause[:96], words_of(refusal)
+        attempt.repair = decision.change or ""
 
     def note_head(self, account_id: str, headers: Mapping[str, str]) -> None:
         """Note the headers of an upstream response, before its first event."""
@@ -214,38 +143,21 @@ class Exchange:
 
     def commit(self, opening: Closable, account: str, upstream_request_id: str = "") -> None:
         """Take over the stream of the latest attempt, which is committed: settling closes it."""
-        self._opening = opening
-        self.account = account
-        self._facts += (
-            Answered(
-                account=account,
-                upstream_request_id=upstream_request_id,
-                transport=getattr(opening, "transport", "http"),
-                transport_why=getattr(opening, "way", ""),
-            ),
-            AttemptEnded(at=self._clock(), verdict="committed", status=200),
-        )
-
-    def count_events(self, count: int) -> None:
-        """Count events received from upstream."""
-        self._events += count
-
-    def note_silence(self, seconds: int) -> None:
-        """Note a time without data from upstream since the commit point; the longest counts."""
-        self._silence_seconds = max(self._silence_seconds, seconds)
+        self.opening = opening
+        self.account, self.upstream_request_id = account, upstream_request_id
+        self.transport = getattr(opening, "transport", "http")
+        self.transport_why = getattr(opening, "way", "")
+        attempt = self.attempts[-1]
+        attempt.ended, attempt.verdict, attempt.status = self.clock(), "committed", 200
 
     def speak(self) -> None:
         """Note the time of the first byte to the client; later calls have no effect."""
-        if not self._spoken:
-            self._spoken = True
-            self._facts.append(Spoke(self._clock()))
+        if self.spoke is None:
+            self.spoke = self.clock()
 
-    def end(
-        self, ending: Ending, *, status: int = 0, code: str = "", limited: bool = False
-    ) -> None:
-        """Note ending, status, code and whether its key's limits refused it; the first call counts."""
-        self._ended = True
-        self._facts.append(Ended(ending=ending, status=status, code=code, limited=limited))
+    def note_silence(self, seconds: int) -> None:
+        """Note a time without data from upstream since the commit point; the longest counts."""
+        self.silence_seconds = max(self.silence_seconds, seconds)
 
     def interrupt(self, reason: GatewayError | None) -> None:
         """Cancel the exchange from another task.
@@ -253,50 +165,43 @@ class Exchange:
         Args:
             reason: the client's error; None if the client disconnected.
         """
-        if self._ended or self._task is None or self.interrupted:
+        if self.ending is not None or self.task is None or self.interrupted:
             return
         self.interrupted = True
         self.interruption = reason
         if reason is None:
             self.end(Ending.ABANDONED)
-        self._task.cancel()
+        self.task.cancel()
 
     def settle(self) -> None:
         """Close the upstream stream and pass the record to the readers; only the first call counts."""
         if self.settled:
             return
         self.settled = True
-        self._task = None
-        self.forget_request()
-        if self._opening is not None:
-            self._opening.close()
-        self._facts += self._last_facts()
-        record = record_of(self._opened, self._facts, settled_at=self._clock())
-        for read in self._readers:
+        self.task = None
+        if not self.hold.closed:
+            self.forget_request()
+        if self.opening is not None:
+            self.opening.close()
+        if self.claims.charge is not None or self.claims.fair_share is not None:
+            self.charged = _charged(self.claims)
+        record = record_of(self, settled_at=self.clock())
+        for read in self.readers:
             try:
                 read(record)
             except Exception:
                 log.exception("settlement.failed", reader=repr(read))
 
-    def _last_facts(self) -> tuple[Fact, ...]:
-        """What is known in the end of the key, of what it was charged, and of the answer."""
-        key, report = self.key, self.report
-        charge, share = self.claims.charge, self.claims.fair_share
-        shared = share is not None and share.charged
-        return (
-            Identified(key_id=key.id, key_name=key.name) if key is not None else Identified(),
-            Estimated(self.estimate),
-            Charged(
-                drawn_at=charge.drawn_at if charge else 0,
-                drawn_tokens=charge.tokens if charge else 0,
-                drawn_cost=charge.cost if charge else 0,
-                fair_share_charge=share.charge if share and shared else 0,
-                fair_share_weight=share.weight if share and shared else 0.0,
-            ),
-            Reported(
-                answered_model=report.answered_model if report else "",
-                tokens=report.tokens if report else None,
-                events=self._events,
-                silence_seconds=self._silence_seconds,
-            ),
-        )
+
+def _charged(claims: Claims) -> Charged:
+    """What claims have charged to their key."""
+    charge, share = claims.charge, claims.fair_share
+    drawn = charge is not None and charge.drawn_at
+    shared = share is not None and share.charged
+    return Charged(
+        drawn_at=charge.drawn_at if charge and drawn else 0,
+        drawn_tokens=charge.tokens if charge and drawn else 0,
+        drawn_cost=charge.cost if charge and drawn else 0,
+        fair_share_charge=share.charge if share and shared else 0,
+        fair_share_weight=share.weight if share and shared else 0.0,
+    )

@@ -181,7 +181,7 @@ class RequestHandler:
         if translated.request.model != model:
             translated, _ = await self._replaced(translated, traits, model, error)
         reserved = on_reserve(translated)
-        self._exchange.note_translation(reserved)
+        self._exchange.translated = reserved
         return reserved, self._pump_of(reserved)
 
     async def _as_asked(
@@ -203,7 +203,7 @@ class RequestHandler:
         try:
             translated = await self._translator.translate(traits, self._exchange.key, fallback)
         except ClientFault:
-            self._exchange.note_translation(refused)  # the fallback was never sent
+            self._exchange.translated = refused  # the fallback was never sent
             raise error from None
         return translated, self._pump_of(translated)
 
@@ -267,7 +267,7 @@ class RequestHandler:
         elif before.pending is None:
             charge = before.charge  # made by earlier terms; settlement corrects it
         claims = Claims(charge=charge, fair_share=share)
-        exchange.claim(claims)
+        exchange.claims = claims
         return claims
 
     def _lease_request(self, translated: TranslatedRequest, key: ApiKey | None) -> LeaseRequest:

@@ -90,7 +90,7 @@ class RequestTranslator:
                 moved = await self.translate(traits, key, models[work], work=work)
             except ClientFault:
                 kept = WorkOutcome.REFUSED
-                self._exchange.note_translation(translated)
+                self._exchange.translated = translated
             else:
                 self._exchange.note_small_work(work, WorkOutcome.MOVED)
                 return moved
@@ -165,7 +165,7 @@ class RequestTranslator:
                 replaces=translated.asked_model,
                 small_work=work.value if work is not None else "",
             )
-        exchange.note_translation(translated)  # what the caps refuse has asked for a model, too
+        exchange.translated = translated  # what the caps refuse has asked for a model, too
         if key is not None and (key.max_effort or key.fast_tier):
             translated = self._capped(translated, key, catalogue)
         check_model(key, translated.request.model)
@@ -189,7 +189,7 @@ class RequestTranslator:
         model = catalogue.find(translated.request.model)
         within = capped(translated, model, max_effort=key.max_effort, fast_tier=key.fast_tier)
         if within is not translated:
-            self._exchange.note_translation(within)
+            self._exchange.translated = within
         return within
 
     def _options(self, key: ApiKey | None) -> RequestOptions:

@@ -65,7 +65,8 @@ class BodyHold(msgspec.Struct, eq=False):
     _key_id: str = ""
     size: int = 0
     """Bytes held."""
-    _closed: bool = False
+    closed: bool = False
+    """Whether all was given back, and none can be taken any more."""
 
     def __repr__(self) -> str:
         return f"<BodyHold of {self.size} bytes>"
@@ -78,7 +79,7 @@ class BodyHold(msgspec.Struct, eq=False):
         """Hold so many bytes more. Raises Overloaded, also once all were given back."""
         budget = self._budget
         with budget.lock:
-            if self._closed:
+            if self.closed:
                 raise Overloaded("The request has ended.")
             if size > budget.most - budget.held:
                 raise Overloaded("Too many large requests are under way here. Please try again.")
@@ -91,11 +92,11 @@ class BodyHold(msgspec.Struct, eq=False):
         After all were given back none can be taken: a thread may still be unpacking for a request
         that has ended.
         """
-        if self._closed and not self.size:
+        if self.closed and not self.size:
             return  # nothing is left, and nothing can be taken any more
         budget = self._budget
         with budget.lock:
-            self._closed = self._closed or size is None
+            self.closed = self.closed or size is None
             size = self.size if size is None else min(size, self.size)
             self.size -= size
             budget.held -= size

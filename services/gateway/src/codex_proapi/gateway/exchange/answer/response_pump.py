@@ -79,7 +79,7 @@ class ResponsePump:
         """Note a parameter that was left out although its translation was possible."""
         dropped = dict.fromkeys((*self._translated.dropped, name))
         self._translated = msgspec.structs.replace(self._translated, dropped=tuple(dropped))
-        self._exchange.note_translation(self._translated)
+        self._exchange.translated = self._translated
 
     def forget_request(self) -> None:
         """Drop the request's content, except for what storing the response needs."""

@@ -207,7 +207,7 @@ class ResponseWriter:
                 out = await self._pumped(source, translator)
             finally:
                 self._pushed = None
-                self._exchange.count_events(translator.report.events - held)
+                self._exchange.events += translator.report.events - held
             self._reading = False
         source.release()
         await before_last()
@@ -314,7 +314,7 @@ class ResponseWriter:
                 fold.feed(data)
         finally:
             self._reading = False
-            self._exchange.count_events(fold.report.events - held)
+            self._exchange.events += fold.report.events - held
         return fold.finish()
 
     async def fail(self, error: GatewayError) -> None:
@@ -338,8 +338,7 @@ class ResponseWriter:
     async def _start(self, headers: Sequence[Header]) -> None:
         self._started = True
         kind = STREAM_HEADERS if self._streams else BLANK_HEADERS
-        limits = self._limit_headers(self._exchange.claims.charge, self._codex)
-        await self._sink.start(200, kind, (*headers, *limits))
+        await self._sink.start(200, kind, (*headers, *self._limits()))
 
     def _limits(self) -> Sequence[Header]:
         """The rate limit headers of the client's key."""
