@@ -85,7 +85,7 @@ async def test_where_only_warnings_are_wanted_exchanges_are_not_logged(
 ) -> None:
     gateway = build(settings(log_level=level))
     try:
-        assert gateway.access_log._quiet is quiet
+        assert (gateway.access_log.settle in gateway.services.readers) is not quiet
         assert "8080" in repr(gateway)
     finally:
         await gateway.close()

@@ -8,7 +8,7 @@ from support.gateways import PATIENCE_SECONDS, Stage, a_chat, stage
 
 from codex_proapi.commons.accounts.refresh_pace import Pace
 from codex_proapi.commons.redis import keyspace
-from codex_proapi.gateway.exchange import request_handler
+from codex_proapi.gateway.exchange.answer import response_writer
 from codex_proapi.simulator.state.faults import Fault
 
 NAMES = ("ada", "ben")
@@ -33,7 +33,7 @@ async def five(play: Stage, **last: Any) -> None:
 
 def be_impatient(play: Stage, monkeypatch: Any) -> None:
     """Requests wait a moment for a renewal, not fifteen seconds and ten more."""
-    monkeypatch.setattr(request_handler, "LONGEST_WAIT", 0.5)
+    monkeypatch.setattr(response_writer, "LONGEST_WAIT", 0.5)
     for replica in play.replicas:
         replica.gateway.upstream.refresher._pace = Pace(patience=0.3)
 
@@ -97,7 +97,7 @@ async def test_a_lock_that_a_dead_replica_held_costs_its_lifetime_and_no_login(
 async def test_one_failure_of_the_token_endpoint_is_waited_for_by_every_request(
     redis_url: str, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(request_handler, "LONGEST_WAIT", PATIENCE_SECONDS)
+    monkeypatch.setattr(response_writer, "LONGEST_WAIT", PATIENCE_SECONDS)
     async with stage(redis_url) as play:
         play.sim.script("bad_gateway", on="token", times=1)
         await play.log_in("ada", expires_in=-60)
@@ -115,7 +115,7 @@ async def test_a_replica_without_a_way_to_the_token_endpoint_takes_no_account_fr
     async with stage(redis_url) as play:
         await five(play, codex_auth_url=NOBODY)
         await play.log_in(*NAMES, expires_in=-60)
-        monkeypatch.setattr(request_handler, "LONGEST_WAIT", 0.5)
+        monkeypatch.setattr(response_writer, "LONGEST_WAIT", 0.5)
 
         blind = [await ask(play, 4, f"say blind{n}") for n in range(3)]
 

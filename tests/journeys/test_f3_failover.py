@@ -151,7 +151,7 @@ async def test_a_short_limit_of_every_account_is_waited_for(
     redis_url: str, monkeypatch: pytest.MonkeyPatch, *, stream: bool
 ) -> None:
     # A busy machine may lose seconds on the way: the test waits as long as it needs.
-    monkeypatch.setattr("codex_proapi.gateway.exchange.request_handler.LONGEST_WAIT", 60.0)
+    monkeypatch.setattr("codex_proapi.gateway.exchange.answer.response_writer.LONGEST_WAIT", 60.0)
     async with stage(redis_url, "ada", "ben", "cleo", commit_patience=60) as play:
         for name in ("ada", "ben", "cleo"):
             play.sim.script("rate_limit_exceeded", account=name, retry_after=1)
@@ -167,7 +167,7 @@ async def test_a_short_limit_of_every_account_is_waited_for(
 async def test_who_waits_goes_on_as_soon_as_the_pool_changes(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("codex_proapi.gateway.exchange.request_handler.LONGEST_WAIT", 7200.0)
+    monkeypatch.setattr("codex_proapi.gateway.exchange.answer.response_writer.LONGEST_WAIT", 7200.0)
     async with stage(redis_url, "ada", commit_patience=7200) as play:
         play.sim.script("rate_limit_exceeded", retry_after=600)
         waiting = asyncio.ensure_future(play.chat())

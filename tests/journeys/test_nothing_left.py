@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from support.gateways import Stage, a_chat, a_response, stage
 
-from codex_proapi.gateway.exchange.answer.response_pump import ResponsePump
 from codex_proapi.gateway.exchange.answer.response_writer import ResponseWriter
 from codex_proapi.gateway.exchange.dispatch_state import DispatchState
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.codex.requests import UpstreamRequest
 
-OF_ONE_EXCHANGE = (ResponsePump, ResponseWriter, DispatchState, Exchange, UpstreamRequest)
+OF_ONE_EXCHANGE = (ResponseWriter, DispatchState, Exchange, UpstreamRequest)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from codex_proapi.gateway.exchange.dispatch import Dispatcher
 from codex_proapi.gateway.exchange.dispatch_state import (
     LONGEST_WAIT,
     DispatchContext,
-    DispatchRequest,
+    DispatchState,
 )
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.codex.refusals import Refusal
@@ -213,7 +213,8 @@ class Scene:
         longest_wait: float = LONGEST_WAIT,
         drop_substituted: bool = False,
     ) -> Any:
-        asked = DispatchRequest(
+        asked = DispatchState(
+            exchange=self.exchange,
             request=request or a_request(),
             lease_request=LeaseRequest(model="gpt-5.5", fingerprint=fingerprint),
             longest_wait=longest_wait,
@@ -221,7 +222,7 @@ class Scene:
             drop_substituted=drop_substituted,
         )
         await self.dispatcher.context.check_egress()
-        return await self.dispatcher.dispatch(asked, self.exchange)
+        return await self.dispatcher.dispatch(asked)
 
     async def refused(self, **asked: Any) -> Any:
         with pytest.raises(GatewayError) as caught:

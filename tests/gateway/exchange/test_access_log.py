@@ -105,15 +105,6 @@ def test_on_a_terminal_it_reads_like_the_other_lines(capsys: pytest.CaptureFixtu
     assert "exchange.settled" in capsys.readouterr().out
 
 
-def test_where_only_warnings_are_wanted_nothing_is_written() -> None:
-    out = io.StringIO()
-    log = AccessLog(out, quiet=True)
-
-    log.settle(a_record(4))
-
-    assert out.getvalue() == ""
-
-
 def test_a_line_is_out_before_anything_else_is_done() -> None:
     raw = io.BytesIO()
     log = AccessLog(io.TextIOWrapper(raw))

@@ -124,8 +124,8 @@ async def test_whatever_an_answer_told_of_its_quota_is_heard() -> None:
     report.quota = Quota(plan="team")
     report.metadata = {"x-codex-primary-used-percent": "5"}
 
-    scene.dispatcher.note_report(committed, report)
-    scene.dispatcher.note_report(committed, ResponseReport())
+    scene.dispatcher.note_report(committed.lease.account.id, report)
+    scene.dispatcher.note_report(committed.lease.account.id, ResponseReport())
 
     assert scene.said.quotas == [("acc_a", "team"), ("acc_a", "plus")]
     assert scene.said.headers[len(before) :] == [("acc_a", report.metadata)]

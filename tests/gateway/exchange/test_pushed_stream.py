@@ -17,7 +17,11 @@ from codex_proapi.gateway.api.dialects.chat import CHAT
 from codex_proapi.gateway.api.dialects.limit_headers import headers_of_limits
 from codex_proapi.gateway.errors import BadRequest, GatewayError, Truncated
 from codex_proapi.gateway.exchange.answer.pushed_stream import SLICE_BYTES, WHOLE_BYTES
-from codex_proapi.gateway.exchange.answer.response_writer import KEEP_ALIVE_TICKS, ResponseWriter
+from codex_proapi.gateway.exchange.answer.response_writer import (
+    KEEP_ALIVE_TICKS,
+    ResponseWriter,
+    WriterTerms,
+)
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.metrics.histograms import LabelledHistogram
 from codex_proapi.gateway.server.sink import DirectSink, HttpSink
@@ -160,10 +164,12 @@ class Scene:
         self.reply = ResponseWriter(
             sink,
             self.exchange,
-            tasks=self.tasks,
-            patience_ticks=10,
-            gaps=self.gaps,
-            limit_headers=headers_of_limits,
+            WriterTerms(
+                tasks=self.tasks,
+                patience_ticks=10,
+                gaps=self.gaps,
+                limit_headers=headers_of_limits,
+            ),
         )
         self.reply.begin(Doubling(), streams=True, codex=False)
 

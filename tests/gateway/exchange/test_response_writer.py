@@ -14,6 +14,7 @@ from codex_proapi.gateway.exchange.answer.response_writer import (
     KEEP_ALIVE_TICKS,
     SILENCE_TICKS,
     ResponseWriter,
+    WriterTerms,
 )
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.metrics.histograms import LabelledHistogram
@@ -84,12 +85,14 @@ class Scene:
         self.reply = ResponseWriter(
             a_sink(self.sent),
             self.exchange,
-            tasks=self.tasks,
-            patience_ticks=patience,
-            gaps=self.gaps,
-            limit_headers=headers_of_limits,
-            early=lambda: self.early.append(self.now),
-            clock=lambda: self.now,
+            WriterTerms(
+                tasks=self.tasks,
+                patience_ticks=patience,
+                gaps=self.gaps,
+                limit_headers=headers_of_limits,
+                early=lambda: self.early.append(self.now),
+                clock=lambda: self.now,
+            ),
         )
         self.translator: Any = Wire()
         self.reply.begin(self.translator, streams=streams, codex=False)
@@ -204,10 +207,12 @@ async def test_without_a_wire_nothing_can_be_pumped(pump: Any) -> None:
     reply = ResponseWriter(
         a_sink(scene.sent),
         scene.exchange,
-        tasks=scene.tasks,
-        patience_ticks=10,
-        gaps=scene.gaps,
-        limit_headers=headers_of_limits,
+        WriterTerms(
+            tasks=scene.tasks,
+            patience_ticks=10,
+            gaps=scene.gaps,
+            limit_headers=headers_of_limits,
+        ),
     )
 
     with pytest.raises(RuntimeError):
@@ -338,10 +343,12 @@ async def test_the_patience_begins_when_the_request_is_read_not_while_it_is_sent
     writer = scene.reply = ResponseWriter(
         a_sink(scene.sent),
         scene.exchange,
-        tasks=scene.tasks,
-        patience_ticks=10,
-        gaps=scene.gaps,
-        limit_headers=headers_of_limits,
+        WriterTerms(
+            tasks=scene.tasks,
+            patience_ticks=10,
+            gaps=scene.gaps,
+            limit_headers=headers_of_limits,
+        ),
     )
     await scene.ticks(30)
 

@@ -95,8 +95,7 @@ class Gateway:
         self.pool = open_pool(
             self.stores, self.upstream, clock=self.clock, metrics=self.metrics, tasks=self.tasks
         )
-        quiet = settings.log_level in {"warning", "error"}
-        self.access_log = AccessLog(output, quiet=quiet)
+        self.access_log = AccessLog(output)
         self.expected_output = ExpectedOutput()
         self.services = self._serving()
         self._revocations = RevocationWatcher(
@@ -181,6 +180,7 @@ class Gateway:
     def _serving(self) -> Dependencies:
         """The dependencies of serving exchanges."""
         settings, stores = self._settings, self.stores
+        quiet = settings.log_level in {"warning", "error"}
         ticker = Ticker()
         ticker.join(self.upstream.transport.closing_streams)
         ticker.join(self.upstream.client)
@@ -203,7 +203,8 @@ class Gateway:
             queue=stores.queue,
             readers=(
                 *(stores.ledger.settle, self.metrics.settle),
-                *(self.access_log.settle, stores.drift.settle, self.expected_output.settle),
+                *(stores.drift.settle, self.expected_output.settle),
+                *(() if quiet else (self.access_log.settle,)),
             ),
             responses=stores.responses,
             stream_permits=stores.stream_permits,

@@ -172,7 +172,7 @@ def record_of(facts: ExchangeFacts, *, settled_at: float) -> ExchangeRecord:
     key, charged, translated = facts.key, facts.charged, facts.translated
     request = facts.requested if translated is None else requested_by(translated)
     report = facts.report or NO_REPORT
-    attempts, waited = _attempts(facts, settled_at)
+    attempts, inputs, waited = _attempts(facts, settled_at)
     model, stands_for, spoke = report.answered_model, request.reserve_of, facts.spoke
     ending = facts.ending or (Ending.REFUSED if spoke is None else Ending.BROKEN)
     unreported = report.tokens is None and facts.account
@@ -196,7 +196,7 @@ def record_of(facts: ExchangeFacts, *, settled_at: float) -> ExchangeRecord:
         account=facts.account,
         attempts=attempts,
         waited_ms=waited,
-        selection_inputs=tuple([each.selection_input for each in facts.attempts]),
+        selection_inputs=inputs,
         tokens=report.tokens or NO_TOKENS,
         estimated=facts.estimate + facts.events if unreported else 0,
         drawn_at=charged.drawn_at,
@@ -219,15 +219,21 @@ def record_of(facts: ExchangeFacts, *, settled_at: float) -> ExchangeRecord:
     )
 
 
-def _attempts(facts: ExchangeFacts, settled_at: float) -> tuple[tuple[AttemptRecord, ...], int]:
-    """The attempts, and the milliseconds before and between them; without any all was waiting."""
-    attempts, records = facts.attempts, []
+def _attempts(
+    facts: ExchangeFacts, settled_at: float
+) -> tuple[tuple[AttemptRecord, ...], tuple[Any, ...], int]:
+    """The attempts, what their accounts were selected from, and the milliseconds of waiting.
+
+    That is the time before and between them; without any all was waiting.
+    """
+    attempts, records, inputs = facts.attempts, [], []
     since: float | None = facts.began
     waited = 0.0
     for number, attempt in enumerate(attempts, start=1):
         if since is not None:
             waited += attempt.at - since
         since = attempt.ended
+        inputs.append(attempt.selection_input)
         # A repair was one only if the same account was tried with it.
         repaired = (
             attempt.repair
@@ -251,7 +257,7 @@ def _attempts(facts: ExchangeFacts, settled_at: float) -> tuple[tuple[AttemptRec
         )
     if not attempts:
         waited = settled_at - facts.began
-    return tuple(records), max(0, round(waited * 1000))
+    return tuple(records), tuple(inputs), max(0, round(waited * 1000))
 
 
 def _status_of(ending: Ending, spoke: float | None) -> int:

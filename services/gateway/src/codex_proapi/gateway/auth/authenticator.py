@@ -123,14 +123,19 @@ class Authenticator:
         Raises:
             OriginRefused: open mode does not serve this origin or host name.
         """
-        secret = secret_of(headers)
-        if self._is_known_open():
+        secret, version = secret_of(headers), self._view.version
+        # Open mode was found in force less than MISS_SECONDS ago: no key was ever made then.
+        if (
+            self.policy is KeyPolicy.OPEN
+            and version == self._open_version
+            and self._clock() < self._open_until
+        ):
             self._origins.check(headers)
-            return Authenticated(secret, None, self._view.version)
+            return Authenticated(secret, None, version)
         key = self._view.cached(secret) if secret else None
         if key is None or self._is_over(key):
             return None
-        return Authenticated(secret, key, self._view.version)
+        return Authenticated(secret, key, version)
 
     async def _looked_up(self, headers: Mapping[bytes, bytes]) -> Authenticated:
         secret, began = secret_of(headers), self._redis_breaker.now()
@@ -220,14 +225,6 @@ class Authenticator:
                     return None
                 del self._misses[digest]
         return await self._view.find(secret)
-
-    def _is_known_open(self) -> bool:
-        """Whether open mode was found in force less than MISS_SECONDS ago: no key was ever made then."""
-        return (
-            self.policy is KeyPolicy.OPEN
-            and self._view.version == self._open_version
-            and self._clock() < self._open_until
-        )
 
     async def _is_open(self) -> bool:
         """Whether open mode is in force: the policy is open and no key was ever made."""

@@ -28,21 +28,17 @@ class AccessLog:
 
     Args:
         stream: where lines go.
-        quiet: writes nothing if True.
     """
 
-    def __init__(self, stream: TextOutput, *, quiet: bool = False) -> None:
+    def __init__(self, stream: TextOutput) -> None:
         self._stream = stream
         self._readable = stream.isatty()
-        self._quiet = quiet
 
     def __repr__(self) -> str:
         return f"<AccessLog to {getattr(self._stream, 'name', self._stream)}>"
 
     def settle(self, record: ExchangeRecord) -> None:
         """Write the line of one record."""
-        if self._quiet:
-            return
         facts = facts_of(record)
         if self._readable:
             log.info(EVENT, **{name: value for name, value in facts.items() if value not in _NIL})

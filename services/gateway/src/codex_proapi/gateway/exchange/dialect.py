@@ -73,5 +73,5 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """Additional headers of an error response in this dialect."""
     id_header: bytes = b""
     """Name of a further header that carries the request id, beside `x-request-id`; may be empty."""
-    limit_headers: Callable[[LimitCharge | None, bool], Sequence[Header]]
+    limit_headers: Callable[[LimitCharge, bool], Sequence[Header]]
     """Makes the rate limit headers of a key's charge; the flag is whether the client is Codex."""

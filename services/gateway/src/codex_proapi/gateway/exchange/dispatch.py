@@ -20,19 +20,15 @@ from codex_proapi.gateway.accounting.ledger import Ledger
 from codex_proapi.gateway.errors import GatewayError, UpstreamFault
 from codex_proapi.gateway.exchange import turn_state
 from codex_proapi.gateway.exchange.dispatch_state import (
-    AccountTry,
     Committed,
     DispatchContext,
-    DispatchRequest,
     DispatchState,
     Substitution,
 )
-from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.codex.login_headers import LoginHeaders
 from codex_proapi.gateway.formats.codex.refusals import Refusal
 from codex_proapi.gateway.formats.codex.requests import (
     TURN_STATE_HEADER,
-    Shape,
     request_headers,
     request_id_of,
 )
@@ -94,15 +90,47 @@ class Dispatcher:
     def __repr__(self) -> str:
         return f"<Dispatcher over {self._selector!r}>"
 
-    def dispatch(
-        self, dispatch_request: DispatchRequest, exchange: Exchange
-    ) -> Awaitable[Committed]:
-        """Try accounts until one answer reaches the commit point; gives that answer.
+    async def dispatch(self, state: DispatchState, refusal: Refusal | None = None) -> Committed:
+        """Try accounts, one attempt after another, until one answer reaches the commit point.
+
+        Args:
+            state: what is asked for, and what has become of it.
+            refusal: what the answer of the latest attempt has come to be, if this goes on after that.
 
         Raises:
             GatewayError: no account answered; the most specific error of all attempts.
         """
-        return self._until_committed(DispatchState(dispatch_request, exchange))
+        context, exchange, lease = self.context, state.exchange, state.lease
+        context.budget.under_way += 1
+        try:
+            while True:
+                if refusal is not None and lease is not None:
+                    lease = await self._refused(refusal, lease, state)
+                if lease is None:
+                    lease = await self._leased(state)
+                prepared = await self._prepared(lease, state)
+                if exchange.interrupted:
+                    raise asyncio.CancelledError  # as after a lease
+                if not self._selector.may_begin(lease, state.lease_request):
+                    refusal = lease = None  # its owner's terms have closed it since it was leased
+                    continue
+                exchange.begin(lease)
+                began = time.monotonic()
+                seconds, silence = context.silence, state.silence
+                silence = silence or SilenceBudget(time.monotonic, seconds, began + seconds)
+                state.silence = silence
+                answer = await self._transport.open(prepared, silence)
+                if not isinstance(answer, Refusal):
+                    # Owned before anything is awaited, so that settling closes it if the client leaves.
+                    exchange.commit(answer, lease.account.id, request_id_of(answer.headers))
+                    if state.substitution is not None or state.forbidden:
+                        await self._record_others(state, lease)
+                    return self._committed(answer, lease, state)
+                refusal = await self._judged(answer, state, seconds=time.monotonic() - began)
+        finally:
+            context.budget.under_way -= 1
+            context.budget.retrying -= state.retrying
+            state.retrying = False
 
     def again(
         self, committed: Committed, report: ResponseReport, error: UpstreamFault
@@ -117,15 +145,14 @@ class Dispatcher:
             report: what its translator had observed until then.
             error: the fault that ended it.
         """
-        account_try, lease = committed.account_try, committed.lease
-        if account_try is None:
+        state = committed.state
+        if state is None:
             raise RuntimeError("a final answer cannot be requested again")
         committed.opening.close()
-        if not lease.sole:
-            account_try.changes.add(Change.NOTHING)
-        account_try.state.silence = None  # the account has sent events since
-        refusal = report.refusal or refusal_of_fault(error)
-        return self._until_committed(account_try.state, account_try, lease, refusal)
+        if not committed.lease.sole:
+            state.tried_changes |= {Change.NOTHING}
+        state.silence = None  # the account has sent events since
+        return self.dispatch(state, report.refusal or refusal_of_fault(error))
 
     async def broke_off(
         self, committed: Committed, report: ResponseReport | None, error: GatewayError
@@ -144,60 +171,15 @@ class Dispatcher:
         model = report.answered_model if report is not None else ""
         await self._outcomes.record_refusal(lease, refusal, decision, model=model)
 
-    def note_report(self, committed: Committed, report: ResponseReport) -> None:
+    def note_report(self, account_id: str, report: ResponseReport) -> None:
         """Pass metadata and quota found in an answer to the observer, however the answer ended."""
-        account_id, observer = committed.lease.account.id, self.context.observer
+        observer, refusal = self.context.observer, report.refusal
         if report.metadata:
             observer.observe_headers(account_id, report.metadata)
-        for quota in (report.quota, report.refusal.quota if report.refusal else None):
-            if quota is not None:
-                observer.observe_quota(account_id, quota)
-
-    async def _until_committed(
-        self,
-        state: DispatchState,
-        account_try: AccountTry | None = None,
-        lease: Lease | None = None,
-        refusal: Refusal | None = None,
-    ) -> Committed:
-        """Attempts, one after another, until one commits: on the same account, or on another one.
-
-        Each begins with what follows the refusal of the one before, if there was one.
-        """
-        context, exchange = self.context, state.exchange
-        budget, state.retrying = context.budget, False
-        budget.under_way += 1
-        try:
-            while True:
-                if refusal is not None and account_try is not None and lease is not None:
-                    lease = await self._refused(refusal, lease, account_try)
-                if account_try is None or lease is None:
-                    lease = await self._leased(state)
-                    account_try = AccountTry(state)
-                prepared = await self._prepared(lease, account_try)
-                if exchange.interrupted:
-                    raise asyncio.CancelledError  # as after a lease
-                if not self._selector.may_begin(lease, state.lease_request):
-                    refusal = lease = None  # its owner's terms have closed it since it was leased
-                    continue
-                exchange.begin(lease)
-                began = time.monotonic()
-                if state.silence is None:
-                    seconds = context.silence
-                    state.silence = SilenceBudget(time.monotonic, seconds, began + seconds)
-                answer = await self._transport.open(prepared, state.silence)
-                if not isinstance(answer, Refusal):
-                    # Owned before anything is awaited, so that settling closes it if the client leaves.
-                    exchange.commit(answer, lease.account.id, request_id_of(answer.headers))
-                    return await self._committed(answer, lease, account_try)
-                refusal = answer
-                if not refusal.status and time.monotonic() - began > context.late:
-                    refusal = msgspec.structs.replace(refusal, late=True)
-                if account_try.substitution is not None:
-                    await self._record_substitution(account_try.substitution)
-        finally:
-            budget.under_way -= 1
-            budget.retrying -= state.retrying
+        if report.quota is not None:
+            observer.observe_quota(account_id, report.quota)
+        if refusal is not None and refusal.quota is not None:
+            observer.observe_quota(account_id, refusal.quota)
 
     async def _leased(self, state: DispatchState) -> Lease:
         """Lease an account that was not tried yet. Raises GatewayError if there is none."""
@@ -219,12 +201,13 @@ class Dispatcher:
                 await self._record_forbidden(state)
                 raise self._concluded(state, lease)
         state.leased_accounts += 1
-        state.tried.add(lease.account.id)
+        state.tried |= {lease.account.id}
+        state.tried_changes = state.changes
         if self.context.shapes.known:
             state.fit_shape(lease, self.context.shapes)
-        if state.tied and not lease.is_affine:
-            self._ledger.tie_tentatively(state.tied, lease.account.id)
-            self._selector.note_tie(state.tied, lease.account.id, tentative=True)
+        if not lease.is_affine and (tied := lease_request.tied):
+            self._ledger.tie_tentatively(tied, lease.account.id)
+            self._selector.note_tie(tied, lease.account.id, tentative=True)
         return lease
 
     async def _waited_for(self, nobody: NoCandidate | None, state: DispatchState) -> bool:
@@ -247,25 +230,21 @@ class Dispatcher:
         pending, state.forbidden = state.forbidden, {}
         for account_id, (lease, refusal, decision) in pending.items():
             if account_id != answered:
-                model = state.dispatch_request.lease_request.model
+                model = state.lease_request.model
                 await self._outcomes.record_refusal(lease, refusal, decision, model=model)
 
     async def _record_substitution(self, seen: Substitution) -> None:
         """Record that another model answers than was sent."""
         await self._outcomes.record_substitution(seen.lease, sent=seen.sent, answered=seen.answered)
 
-    async def _refused(
-        self, refusal: Refusal, lease: Lease, account_try: AccountTry
-    ) -> Lease | None:
+    async def _refused(self, refusal: Refusal, lease: Lease, state: DispatchState) -> Lease | None:
         """Record a refusal and decide what follows.
 
         Gives the lease to try the same account again with, or None to try another account. Raises
         the most specific GatewayError if the exchange may not be retried.
         """
-        state = account_try.state
-        model = state.dispatch_request.lease_request.model
-        decision = self.context.decide(refusal, account_try, model=model)
-        account_try.state.exchange.refuse(refusal, decision)
+        model, decision = state.lease_request.model, self.context.decide(refusal, state)
+        state.exchange.refuse(refusal, decision)
         state.refusals.append((refusal, decision))
         state.note_limit(decision, now=self.context.clock())
         self.context.observe_refusal(decision, refusal, state)
@@ -273,35 +252,35 @@ class Dispatcher:
         if decision.kind is RefusalKind.FORBIDDEN:
             state.forbidden[lease.account.id] = lease, refusal, decision
             if len(state.forbidden) > 1:  # two accounts refuse it: the request is the cause
-                raise self._without_retry(account_try, refusal, decision)
+                raise self._without_retry(state, refusal, decision)
         else:
             opened = await self._outcomes.record_refusal(lease, refusal, decision, model=model)
         if refusal.quota is not None:
             self.context.observer.observe_quota(lease.account.id, refusal.quota)
         if not self._goes_on(decision, state):
             await self._record_forbidden(state)
-            raise self._without_retry(account_try, refusal, decision)
+            raise self._without_retry(state, refusal, decision)
         if decision.change is None or (opened and not lease.sole):
             return None
-        account_try.changes.add(decision.change)
-        return await self._after(decision, refusal, account_try, lease)
+        state.tried_changes |= {decision.change}
+        return await self._after(decision, refusal, state, lease)
 
     async def _after(
-        self, decision: RetryDecision, refusal: Refusal, account_try: AccountTry, lease: Lease
+        self, decision: RetryDecision, refusal: Refusal, state: DispatchState, lease: Lease
     ) -> Lease | None:
         """Apply a retry decision; gives the lease for the next attempt, None without a credential.
 
         Raises GatewayError if the change would leave out what the client insists on.
         """
-        change, state = decision.change, account_try.state
+        change = decision.change
         if change in LASTING:
-            state.changes.add(change)
+            state.changes |= {change}
             if change is Change.WITHOUT_PARAMETER:
-                state.removed.add(parameter_of(refusal))
+                state.removed |= {parameter_of(refusal)}
             try:
                 state.request = changed(state.request, change, refusal)
             except GatewayError:
-                account_try.give_up(refusal, decision)
+                state.give_up(refusal, decision)
                 raise
         if decision.verdict is Verdict.SAME_ACCOUNT_FRESH:
             return await self._selector.renew(lease)
@@ -326,56 +305,58 @@ class Dispatcher:
         return True
 
     def _without_retry(
-        self, account_try: AccountTry, refusal: Refusal, decision: RetryDecision
+        self, state: DispatchState, refusal: Refusal, decision: RetryDecision
     ) -> GatewayError:
         """The error of an exchange that makes no further attempt after this refusal."""
-        account_try.give_up(refusal, decision)
-        return self._concluded(account_try.state, None)
+        state.give_up(refusal, decision)
+        return self._concluded(state, None)
 
     def _concluded(self, state: DispatchState, nobody: NoCandidate | None) -> GatewayError:
-        now, plan = self.context.clock(), self._selector.plan(state.dispatch_request.lease_request)
+        now, plan = self.context.clock(), self._selector.plan(state.lease_request)
         return final_error(state.refusals, nobody, now=now, plan=plan)
 
-    async def _committed(
-        self, answer: ResponseStream, lease: Lease, account_try: AccountTry
-    ) -> Committed:
+    async def _judged(self, refusal: Refusal, state: DispatchState, *, seconds: float) -> Refusal:
+        """A refusal, or a lost request, that took so long; another model that was seen is recorded."""
+        if not refusal.status and seconds > self.context.late:
+            refusal = msgspec.structs.replace(refusal, late=True)
+        if state.substitution is not None:
+            await self._record_substitution(state.substitution)
+        return refusal
+
+    async def _record_others(self, state: DispatchState, lease: Lease) -> None:
+        """Record what is known of models and other accounts once this account has answered."""
+        if state.substitution is not None:
+            await self._record_substitution(state.substitution)
+        await self._record_forbidden(state, answered=lease.account.id)
+
+    def _committed(self, answer: ResponseStream, lease: Lease, state: DispatchState) -> Committed:
         """Record that an account reached the commit point; ties the conversation to it."""
-        state, context, account = account_try.state, self.context, lease.account
-        if account_try.substitution is not None:
-            await self._record_substitution(account_try.substitution)
-        if state.forbidden:
-            await self._record_forbidden(state, answered=account.id)
+        context, account, request = self.context, lease.account, state.request
         if context.egress.suspected:
             context.egress.answered()
         context.reachability.reached()
         context.observer.observe_headers(account.id, answer.headers)
         if lease.probe:
-            self._outcomes.record_success(lease)
+            self.record_success(lease)
         if state.changes:
             state.note_shape(account.kind, context.shapes)
-        if state.tied:
+        if tied := state.lease_request.tied:
             if not lease.is_tie_stored:
-                self._ledger.tie(state.tied, account.id)
-            self._selector.note_tie(state.tied, account.id, tentative=False)
-            if account_try.sent is not state.request:
-                self._ciphertexts.moved(state.request, account_try.sent, state.tied)
-        return Committed(
-            opening=answer,
-            lease=lease,
-            account_try=account_try,
-            lost_search=state.request.shape is Shape.LITE and state.request.searches,
-        )
+                self._ledger.tie(tied, account.id)
+            self._selector.note_tie(tied, account.id, tentative=False)
+            if state.sent is not None and state.sent is not request:
+                self._ciphertexts.moved(request, state.sent, tied)
+        return Committed(answer, lease, state if state.repeatable else None)
 
-    async def _prepared(self, lease: Lease, account_try: AccountTry) -> PreparedRequest:
+    async def _prepared(self, lease: Lease, state: DispatchState) -> PreparedRequest:
         """The request as it is sent on a lease: without encrypted items that its account cannot read."""
-        state, exchange = account_try.state, account_try.state.exchange
-        asked, waits = state.dispatch_request, state.lease_request
-        if Change.WITHOUT_ENCRYPTED in account_try.changes:
+        exchange, waits = state.exchange, state.lease_request
+        if Change.WITHOUT_ENCRYPTED in state.tried_changes:
             sent = state.request.without_encrypted()
         else:
             sent = await self._ciphertexts.readable(state.request, lease, waits.fingerprint)
-        account_try.sent, account_try.lease, account_try.substitution = sent, lease, None
-        headers = asked.codex_headers
+        state.sent, state.lease, state.substitution = sent, lease, None
+        headers = state.codex_headers
         token = turn_state.state_for(headers.get(TURN_STATE_HEADER, ""), lease) if headers else ""
         if headers and token:
             headers = {**headers, TURN_STATE_HEADER: token}
@@ -383,7 +364,7 @@ class Dispatcher:
         return PreparedRequest(
             request_headers(sent, client_headers=headers, turn_state=bool(token)),
             sent.encode() if size < LONG_BYTES else await encoded(sent, size=size),
-            new_connection=Change.NEW_CONNECTION in account_try.changes,
+            new_connection=Change.NEW_CONNECTION in state.tried_changes,
             route=sent.route,
             owner=RequestOwner(
                 account=lease.account.id,
@@ -392,6 +373,6 @@ class Dispatcher:
             ),
             on_head=None if headers is None else partial(exchange.note_head, lease.account.id),
             model=sent.meant_model,
-            on_other_model=account_try.other_model,
+            on_other_model=state.other_model,
             login=self._logins.of(lease.account, lease.credential),
         )

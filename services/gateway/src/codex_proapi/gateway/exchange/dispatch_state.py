@@ -1,4 +1,4 @@
-"""Values of the failover loop: its input and result, the state of one dispatch, the shared context."""
+"""Values of the failover loop: the state of one dispatch, its result, the shared context."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from codex_proapi.commons.codex.identity import Identity
 from codex_proapi.commons.codex.quota_parser import Quota
 from codex_proapi.gateway.errors import UpstreamRefused
 from codex_proapi.gateway.formats.codex.refusals import Refusal
-from codex_proapi.gateway.formats.codex.requests import UpstreamRequest
+from codex_proapi.gateway.formats.codex.requests import Shape, UpstreamRequest
 from codex_proapi.gateway.metrics.registry import Metrics
 from codex_proapi.gateway.policy.refusal_kinds import MODEL_SUBSTITUTED, RefusalKind
 from codex_proapi.gateway.policy.retry import Change, RetryDecision, Verdict, decide, parameter_of
@@ -53,82 +53,88 @@ WAIT_MARGIN = 2.0
 whole seconds, one for the answer of the account asked then, so that its refusal is a status."""
 
 
-class DispatchRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Input of one dispatch: the upstream request, and its admission."""
-
-    request: UpstreamRequest
-    lease_request: LeaseRequest
-    state: PoolState | None = None
-    """The state that the request was admitted with, for the first selection."""
-    longest_wait: float = LONGEST_WAIT
-    """Total seconds it may wait for cooldowns and token refreshes to end."""
-    codex_headers: Mapping[str, str] | None = None
-    """Request headers by lower-case name if the client is Codex; None for other clients."""
-
-    drop_substituted: bool = False
-    """Whether an answer by another model than was sent is dropped, once, for another account's."""
-
-
-class Committed(msgspec.Struct, frozen=True, kw_only=True):
+class Committed(msgspec.Struct, frozen=True):
     """An answer that has reached the commit point, with the lease it was obtained on."""
 
     opening: ResponseStream
     lease: Lease
-    account_try: "AccountTry | None"
-    """What it was obtained with; None once it cannot be requested again."""
-    lost_search: bool = False
-    """Whether the hosted search was left out: the lite shape has none."""
-
-
-def without_content(request: UpstreamRequest) -> UpstreamRequest:
-    """A copy of a request without its large fields, for bookkeeping only: it must not be sent."""
-    return msgspec.structs.replace(
-        request, input=(), instructions="", tools=(), encrypted_for={}, payload=None
-    )
+    state: "DispatchState | None"
+    """What it was obtained with; None where it cannot be requested again."""
 
 
 MOST_REMOVED = 4
 """Most parameters removed from one request; each removal costs a round trip to the backend."""
 
 
-class DispatchState:
-    """Mutable state of one dispatch: the current request, accounts tried, refusals, bounds."""
+class Substitution(msgspec.Struct, frozen=True):
+    """Another model answers than was sent."""
 
-    def __init__(self, dispatch_request: DispatchRequest, exchange: "Exchange") -> None:
-        self.dispatch_request = dispatch_request
-        self.exchange = exchange
-        self.lease_request = dispatch_request.lease_request
-        """What the exchange requires of an account."""
-        self.tied = self.lease_request.tied
-        """The conversation that is to be tied to the account which answers; empty for none."""
-        self.first = dispatch_request.state
-        """The state for the first selection, until that."""
-        self.request = dispatch_request.request
-        self.changes: set[Change] = set()
-        self.removed: set[str] = set()
-        """Parameters removed because a refusal named them."""
-        self.tried: set[str] = set()
-        self.retrying = False
-        """Whether it has taken from the retry budget, once."""
-        self.refusals: list[Refused] = []
-        self.forbidden: dict[str, tuple[Lease, Refusal, RetryDecision]] = {}
-        """Unexplained refusals by account, not attributed yet: to it, or to the request itself."""
-        self.leased_accounts = 0
-        """Accounts leased in this round."""
-        self.limited_until: float | None = None
-        """When the first rate limit met ends; None unless every account refused for its rate."""
-        self._leased_before = 0
-        self.waited = 0.0
-        """Seconds waited for accounts to come back."""
-        self.slot_patience = SlotPatience()
-        self.dropped_of = ""
-        """Id of the account whose answer was dropped because another model gave it."""
-        self._taken_back = False
-        self.began = time.monotonic()
-        self.silence: SilenceBudget | None = None
-        """How long upstream may still be silent; None before an attempt."""
-        self._lost_late = False
-        self._challenges = 0
+    lease: Lease
+    sent: str
+    answered: str
+
+
+class DispatchState(msgspec.Struct, kw_only=True, eq=False):
+    """One dispatch: what is asked for, what has become of it, and the attempts on the account asked now."""
+
+    exchange: "Exchange"
+    lease_request: LeaseRequest
+    """What the exchange requires of an account."""
+    request: UpstreamRequest
+    """The request with all changes that last; given as it was translated."""
+    first: PoolState | None = None
+    """The state that the request was admitted with, for the first selection; None after that."""
+    longest_wait: float = LONGEST_WAIT
+    """Total seconds it may wait for cooldowns and token refreshes to end."""
+    codex_headers: Mapping[str, str] | None = None
+    """Request headers by lower-case name if the client is Codex; None for other clients."""
+    drop_substituted: bool = False
+    """Whether an answer by another model than was sent is dropped, once, for another account's."""
+    repeatable: bool = True
+    """Whether its answer may be requested again if it breaks off: not what the client reads already."""
+
+    # Of all accounts.
+    began: float = msgspec.field(default_factory=time.monotonic)
+    changes: frozenset[Change] = frozenset()
+    """Those that last."""
+    removed: frozenset[str] = frozenset()
+    """Parameters removed because a refusal named them."""
+    asked_shape: Shape | None = None
+    """The shape before any account's known one was used; None as long as none was."""
+    tried: frozenset[str] = frozenset()
+    refusals: "list[Refused]" = []
+    forbidden: dict[str, tuple[Lease, Refusal, RetryDecision]] = {}
+    """Unexplained refusals by account, not attributed yet: to it, or to the request itself."""
+    leased_accounts: int = 0
+    """Accounts leased in this round."""
+    leased_before: int = 0
+    """Accounts leased in earlier rounds."""
+    limited_until: float | None = None
+    """When the first rate limit met ends; None unless every account refused for its rate."""
+    waited: float = 0.0
+    """Seconds waited for accounts to come back."""
+    slot_patience: SlotPatience = msgspec.field(default_factory=SlotPatience)
+    dropped_of: str = ""
+    """Id of the account whose answer was dropped because another model gave it."""
+    taken_back: bool = False
+    """Whether that account was allowed again."""
+    silence: SilenceBudget | None = None
+    """How long upstream may still be silent; None before an attempt."""
+    retrying: bool = False
+    """Whether it has taken a retry from the budget."""
+    lost_late: bool = False
+    """Whether it was lost once when it may have been worked on."""
+    challenges: int = 0
+    """Challenge pages met."""
+
+    # Of the account that is asked now; each attempt after the first is made with a change.
+    lease: Lease | None = None
+    """The lease of the latest attempt."""
+    sent: UpstreamRequest | None = None
+    """The request of the latest attempt."""
+    tried_changes: frozenset[Change] = frozenset()
+    substitution: Substitution | None = None
+    """Seen in the latest attempt."""
 
     def __repr__(self) -> str:
         return f"<DispatchState after {len(self.refusals)} refusals>"
@@ -144,19 +150,19 @@ class DispatchState:
         The first two do. More of them for one request may be about the request: a firewall reads
         what is in it, and one client must not have all others refused.
         """
-        self._challenges += 1
-        return self._challenges < CHALLENGES
+        self.challenges += 1
+        return self.challenges < CHALLENGES
 
     @property
     def challenges_suffice(self) -> bool:
         """Whether so many challenge pages came for this request that no more are asked for."""
-        return self._challenges >= CHALLENGES
+        return self.challenges >= CHALLENGES
 
     def may_resend(self, decision: RetryDecision) -> bool:
         """Whether a request that may have been worked on may be sent again: once in an exchange."""
         if not decision.row.late:
             return True
-        before, self._lost_late = self._lost_late, True
+        before, self.lost_late = self.lost_late, True
         return not before
 
     def note_limit(self, decision: RetryDecision, *, now: float) -> None:
@@ -172,9 +178,10 @@ class DispatchState:
 
     def fit_shape(self, lease: Lease, shapes: AcceptedShapes) -> None:
         """Give the request the forms that the account is known to answer; unless one was refused."""
+        self.asked_shape = self.asked_shape or self.request.shape
         self.request = shapes.without_refused_search(lease.account.kind, self.request)
         if Change.OTHER_SHAPE not in self.changes:
-            asked = self.request.in_shape(self.dispatch_request.request.shape)
+            asked = self.request.in_shape(self.asked_shape)
             self.request = shapes.fitted(lease.account.kind, asked)
 
     def note_shape(self, kind: str, shapes: AcceptedShapes) -> None:
@@ -189,10 +196,10 @@ class DispatchState:
 
         No other account could be asked: the answer of the other model is better than none.
         """
-        if not self.dropped_of or self._taken_back:
+        if not self.dropped_of or self.taken_back:
             return False
-        self._taken_back = True
-        self.tried.discard(self.dropped_of)
+        self.taken_back = True
+        self.tried -= {self.dropped_of}
         self.leased_accounts = min(self.leased_accounts, MOST_ACCOUNTS - 1)
         return True
 
@@ -215,18 +222,18 @@ class DispatchState:
             return 0.0
         seconds = max(until - now, 0.0) + WAKE_SECONDS
         passed = max(self.waited, time.monotonic() - self.began)
-        if passed + seconds > self.dispatch_request.longest_wait:
+        if passed + seconds > self.longest_wait:
             return 0.0
         if self.limited_until is not None:
-            self._leased_before += self.leased_accounts
+            self.leased_before += self.leased_accounts
             self.leased_accounts = 0
-        self.tried.clear()
+        self.tried = frozenset()
         return seconds
 
     def _may_go_on(self) -> bool:
         if self.limited_until is None:
             return self.leased_accounts < MOST_ACCOUNTS
-        return self._leased_before + self.leased_accounts < MOST_LEASED
+        return self.leased_before + self.leased_accounts < MOST_LEASED
 
     def _free_again(self, nobody: NoCandidate | None) -> float | None:
         """When the first account may be back, seconds since the epoch; None if waiting is no use."""
@@ -235,53 +242,31 @@ class DispatchState:
         waits = {*(NoCandidateCause.COOLING, NoCandidateCause.RENEWING), NoCandidateCause.CLOSED}
         return nobody.until if nobody.cause in waits and nobody.until else None
 
-
-class Substitution(msgspec.Struct, frozen=True):
-    """Another model answers than was sent."""
-
-    lease: Lease
-    sent: str
-    answered: str
-
-
-class AccountTry:
-    """The attempts of one dispatch on one account, each after the first with a change."""
-
-    def __init__(self, state: DispatchState) -> None:
-        self.state = state
-        self.sent = state.request
-        """The request of the latest attempt."""
-        self.lease: Lease | None = None
-        """The lease of the latest attempt."""
-        self.changes = set(state.changes)
-        self.substitution: Substitution | None = None
-        """Seen in the latest attempt."""
-
     def other_model(self, answered: str) -> Refusal | None:
         """Note that another model answers; gives the refusal that drops its answer.
 
         None if the answer is taken: it was not asked to be dropped, one was dropped already, or
         no other account can be asked.
         """
-        if (lease := self.lease) is None:
+        if (lease := self.lease) is None or self.sent is None:
             return None
-        sent, state = self.sent.meant_model, self.state
+        sent = self.sent.meant_model
         self.substitution = Substitution(lease, sent, answered)
         nobody_else = lease.sole or lease.basis is Reason.LAST
-        if not state.dispatch_request.drop_substituted or state.dropped_of or nobody_else:
+        if not self.drop_substituted or self.dropped_of or nobody_else:
             return None
-        state.dropped_of = lease.account.id
+        self.dropped_of = lease.account.id
         return Refusal(
             status=0, code=MODEL_SUBSTITUTED, message=f"{answered} answers in place of {sent}."
         )
 
-    def changes_tried(self, refusal: Refusal) -> set[Change]:
+    def changes_tried(self, refusal: Refusal) -> frozenset[Change]:
         """Changes that must not be repeated for this refusal.
 
         `WITHOUT_PARAMETER` may be repeated for another parameter, up to MOST_REMOVED.
         """
-        removed, tried = self.state.removed, self.changes
-        if self.state.request.tool_search is None:
+        removed, tried = self.removed, self.tried_changes
+        if self.request.tool_search is None:
             tried = tried | {Change.WITHOUT_TOOL_SEARCH}
         if parameter_of(refusal) in removed or len(removed) >= MOST_REMOVED:
             return tried
@@ -291,10 +276,7 @@ class AccountTry:
         """Record that no attempt follows a refusal, whatever the retry table had in mind."""
         if decision.verdict is not Verdict.GIVE_UP:
             final = msgspec.structs.replace(decision, verdict=Verdict.GIVE_UP)
-            self.state.exchange.refuse(refusal, final)
-
-    def __repr__(self) -> str:
-        return f"<AccountTry with {len(self.changes)} changes>"
+            self.exchange.refuse(refusal, final)
 
 
 class Observer(Protocol):
@@ -332,10 +314,10 @@ class DispatchContext(msgspec.Struct, frozen=True, kw_only=True):
     wait: Callable[[float, Waiter], Awaitable[float]]
     """Waits so many seconds, or until an account may have come back; gives the seconds waited."""
 
-    def decide(self, refusal: Refusal, account_try: AccountTry, *, model: str) -> RetryDecision:
+    def decide(self, refusal: Refusal, state: DispatchState) -> RetryDecision:
         """Decide what follows a refusal; a client version that is too old is logged."""
-        now, outdated, route = self.clock(), self.outdated(model), account_try.state.request.route
-        tried = account_try.changes_tried(refusal)
+        model, route = state.lease_request.model, state.request.route
+        now, outdated, tried = self.clock(), self.outdated(model), state.changes_tried(refusal)
         decision = decide(refusal, now=now, tried=tried, outdated=outdated, route=route)
         if decision.kind is RefusalKind.CLIENT_TOO_OLD:
             log.error("client.too_old", model=model, version=self.identity.version)

@@ -73,6 +73,8 @@ class Exchange(ExchangeFacts, kw_only=True, eq=False):
     """The request's share of the body budget: its body and the stored items that it names."""
     claims: Claims = Claims()
     """The claims on the client's key; what they have charged is noted on settlement."""
+    is_codex: bool = False
+    """Whether the client is Codex, which gets upstream's headers."""
     upstream_head: UpstreamHead = UpstreamHead()
     """Headers of the latest upstream response, known before its first event; of a Codex client's
     request only."""
@@ -112,6 +114,12 @@ class Exchange(ExchangeFacts, kw_only=True, eq=False):
             self.requested, self.translated = requested_by(self.translated), None
         self.hold.release()
 
+    def note_dropped(self, name: str) -> None:
+        """Note a parameter that was left out although its translation was possible."""
+        if self.translated is not None:
+            dropped = dict.fromkeys((*self.translated.dropped, name))
+            self.translated = msgspec.structs.replace(self.translated, dropped=tuple(dropped))
+
     def note_small_work(self, work: "WorkClass", outcome: "WorkOutcome") -> None:
         """Note the class of small work, and what became of it."""
         self.small_work, self.small_work_outcome = work.value, outcome.value
@@ -124,9 +132,7 @@ class Exchange(ExchangeFacts, kw_only=True, eq=False):
     def begin(self, lease: "Lease") -> None:
         """Begin an attempt on a lease."""
         self.attempts.append(
-            Attempt(
-                self.clock(), lease.account.id, lease.basis.value, lease.why, lease.selection_input
-            )
+            Attempt(self.clock(), lease.account.id, lease.basis, lease.why, lease.selection_input)
         )
 
     def refuse(self, refusal: Refusal, decision: RetryDecision) -> None:

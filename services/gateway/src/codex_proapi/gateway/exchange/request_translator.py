@@ -36,18 +36,20 @@ _HISTORY_MODES: Final = {mode: HistoryMode(mode.value) for mode in SettingMode}
 
 
 class RequestTranslator:
-    """Translates `exchange.body`, as often as its key's terms, or the model that serves, change."""
+    """Translates the bodies of one dialect.
 
-    def __init__(self, services: Dependencies, dialect: Dialect, exchange: Exchange) -> None:
+    `exchange.body` is translated as often as the terms of its key, or the model that serves, change.
+    """
+
+    def __init__(self, services: Dependencies, dialect: Dialect) -> None:
         self._services = services
         self._dialect = dialect
-        self._exchange = exchange
 
     def __repr__(self) -> str:
-        return f"<RequestTranslator of {self._exchange!r}>"
+        return f"<RequestTranslator of {self._dialect.name}>"
 
     async def by_current_terms(
-        self, traits: ClientTraits, authenticated: Authenticated
+        self, exchange: Exchange, traits: ClientTraits, authenticated: Authenticated
     ) -> tuple[TranslatedRequest, Authenticated]:
         """Translate the body; gives it with the authentication that it was translated by.
 
@@ -55,13 +57,13 @@ class RequestTranslator:
         the model of its class; that is known only once it is translated, so it is translated twice.
         """
         try:
-            translated = await self.translate(traits, authenticated.key)
+            translated = await self.translate(exchange, traits, authenticated.key)
         except UnknownModel:
             current = await self._services.authenticator.again(authenticated)
             if current.is_same_as(authenticated):
                 raise
             authenticated = current
-            translated = await self.translate(traits, current.key)
+            translated = await self.translate(exchange, traits, current.key)
         endpoint = self._dialect.name
         haiku = (
             endpoint == MESSAGES
@@ -70,38 +72,41 @@ class RequestTranslator:
         )
         work = work_class(translated, traits, endpoint=endpoint, is_haiku=haiku)
         if work is not None:
-            translated = await self._for_small_work(traits, authenticated.key, translated, work)
+            translated = await self._for_small_work(
+                exchange, traits, authenticated.key, translated=translated, work=work
+            )
         return translated, authenticated
 
     async def _for_small_work(
         self,
+        exchange: Exchange,
         traits: ClientTraits,
         key: ApiKey | None,
+        *,
         translated: TranslatedRequest,
         work: WorkClass,
     ) -> TranslatedRequest:
         """The request for the model of its class, if that can do it; else the request as it is."""
-        catalogue = self._services.catalogues.current
         general = self._services.options.small_work_models
         models = small_models_of(key.small_work_models if key else "", general)
-        kept = self._why_kept(translated, key, catalogue, models=models, work=work)
+        kept = self._why_kept(exchange, translated, key, models=models, work=work)
         if kept is None:
             try:
-                moved = await self.translate(traits, key, models[work], work=work)
+                moved = await self.translate(exchange, traits, key, models[work], work=work)
             except ClientFault:
                 kept = WorkOutcome.REFUSED
-                self._exchange.translated = translated
+                exchange.translated = translated
             else:
-                self._exchange.note_small_work(work, WorkOutcome.MOVED)
+                exchange.note_small_work(work, WorkOutcome.MOVED)
                 return moved
-        self._exchange.note_small_work(work, kept)
+        exchange.note_small_work(work, kept)
         return translated
 
     def _why_kept(
         self,
+        exchange: Exchange,
         translated: TranslatedRequest,
         key: ApiKey | None,
-        catalogue: Catalogue,
         *,
         models: Mapping[str, str],
         work: WorkClass,
@@ -109,6 +114,7 @@ class RequestTranslator:
         """Why small work stays with the model it asked for; None if it goes to that of its class."""
         if not models.get(work):
             return WorkOutcome.OFF
+        catalogue = self._services.catalogues.current
         try:
             model = catalogue.resolve(models[work]).model
             check_model(key, model.slug)
@@ -118,7 +124,7 @@ class RequestTranslator:
             return WorkOutcome.NOT_ALLOWED
         if translated.request.model in _slugs(models.values(), catalogue):
             return WorkOutcome.SAME
-        return misfit(translated, model, tokens=self._exchange.estimate)
+        return misfit(translated, model, tokens=exchange.estimate)
 
     def fallback_of(self, translated: TranslatedRequest, key: ApiKey | None) -> str:
         """The model that may serve in place of the one sent; empty if none may."""
@@ -132,6 +138,7 @@ class RequestTranslator:
 
     async def translate(
         self,
+        exchange: Exchange,
         traits: ClientTraits,
         key: ApiKey | None,
         instead: str = "",
@@ -143,7 +150,7 @@ class RequestTranslator:
         The model of `instead` serves, whatever the body names: as that of a class of small work, or
         without one as a fallback.
         """
-        exchange, catalogue = self._exchange, self._services.catalogues.current
+        catalogue = self._services.catalogues.current
         if instead:
             catalogue = _serving(catalogue, instead)
         exchange.key = key
@@ -168,9 +175,11 @@ class RequestTranslator:
         exchange.translated = translated  # what the caps refuse has asked for a model, too
         if key is not None and (key.max_effort or key.fast_tier):
             translated = self._capped(translated, key, catalogue)
-        check_model(key, translated.request.model)
+            exchange.translated = translated
+        if key is not None:
+            check_model(key, translated.request.model)
         if translated.unresolved:
-            return await self._expanded(translated, key.id if key else "")
+            return await self._expanded(exchange, translated, key.id if key else "")
         exchange.estimate = tokens
         return translated
 
@@ -187,10 +196,7 @@ class RequestTranslator:
     ) -> TranslatedRequest:
         """The request within the caps of its key. Raises BadRequest for a tier that it may not have."""
         model = catalogue.find(translated.request.model)
-        within = capped(translated, model, max_effort=key.max_effort, fast_tier=key.fast_tier)
-        if within is not translated:
-            self._exchange.translated = within
-        return within
+        return capped(translated, model, max_effort=key.max_effort, fast_tier=key.fast_tier)
 
     def _options(self, key: ApiKey | None) -> RequestOptions:
         """What key and settings say where the client says nothing."""
@@ -207,12 +213,14 @@ class RequestTranslator:
             reasoning_summary=key.reasoning_summary or general,
         )
 
-    async def _expanded(self, translated: TranslatedRequest, key_id: str) -> TranslatedRequest:
+    async def _expanded(
+        self, exchange: Exchange, translated: TranslatedRequest, key_id: str
+    ) -> TranslatedRequest:
         """Resolve stored responses and item references, and estimate the tokens with them.
 
         Their bytes count towards the body budget: a short request may name a long conversation.
         """
-        exchange, store = self._exchange, self._services.responses
+        store = self._services.responses
         previous = None
         if translated.previous_response_id is not None:
             kept = await store.response(key_id, translated.previous_response_id)
@@ -225,6 +233,7 @@ class RequestTranslator:
         parts = [exchange.body, *stored]
         counting = partial(estimate, sum(map(len, parts)), expanded.request.input)
         exchange.estimate = await work_on(parts, counting, turn=exchange.body_turn)
+        exchange.translated = expanded
         return expanded
 
 

@@ -17,12 +17,12 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.auth.authenticator import Authenticated
 from codex_proapi.gateway.errors import GatewayError, LimitExceeded, StoreUnreachable
-from codex_proapi.gateway.exchange.answer.response_writer import ResponseWriter
+from codex_proapi.gateway.exchange.answer.response_pump import ResponsePump
+from codex_proapi.gateway.exchange.answer.response_writer import ResponseWriter, WriterTerms
 from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.request_handler import RequestHandler
-from codex_proapi.gateway.metrics.histograms import LabelledHistogram
 from codex_proapi.gateway.metrics.series import RedisWork
 from codex_proapi.gateway.server.body_budget import MOST_CONTAINERS, BodyHold, check_values
 from codex_proapi.gateway.server.body_threads import work_on
@@ -71,8 +71,8 @@ class ExchangeService:
         self._services = services
         self.dialect = dialect
         self._early_answers = services.metrics.states.early_answers.labels(dialect.name)
-        self._patience_ticks = math.ceil(services.patience)
-        self._whole_patience_ticks = math.ceil(services.whole_patience)
+        self._pump = ResponsePump(services, dialect)
+        self._handler = RequestHandler(services, dialect, self._pump)
 
     def __repr__(self) -> str:
         return f"<ExchangeService of {self.dialect.name} with {self._services.in_flight!r}>"
@@ -133,11 +133,10 @@ class ExchangeService:
             if len(exchange.body) > MOST_CONTAINERS:  # a smaller one cannot hold too many values
                 await _check_large(exchange.body, exchange.hold)
             request.watch(partial(exchange.interrupt, None))
-            # No name for the handler: it refers to the request, which is large, and done with then.
-            give_answer = await RequestHandler(
-                self._services, self.dialect, exchange, writer
-            ).dispatched(request.take_headers(), authenticated)
-            await give_answer()
+            committed = await self._handler.dispatched(
+                exchange, writer, request.take_headers(), authenticated=authenticated
+            )
+            await self._pump.give(committed, exchange, writer)
         except ClientGone:
             exchange.end(Ending.ABANDONED)
         except asyncio.CancelledError:
@@ -165,24 +164,23 @@ class ExchangeService:
             key=key,
             hold=request.hold or BodyHold(services.bodies, key.id if key else ""),
         )
-        writer = ResponseWriter(
-            sink,
-            exchange,
-            tasks=services.tasks,
-            patience_ticks=self._patience_ticks,
-            whole_patience_ticks=self._whole_patience_ticks,
-            gaps=self._gaps,
-            limit_headers=dialect.limit_headers,
-            early=self._early_answers.inc,
-        )
+        writer = ResponseWriter(sink, exchange, self._terms)
         services.in_flight.enter(exchange)
         services.ticker.join(writer)
         return exchange, writer
 
     @cached_property
-    def _gaps(self) -> LabelledHistogram:
-        """The gaps of the dialect's answers; they are told from its first request on."""
-        return self._services.metrics.gaps.of(self.dialect.name)
+    def _terms(self) -> WriterTerms:
+        """What the dialect's answers share; made, and their gaps told, from its first request on."""
+        services, dialect = self._services, self.dialect
+        return WriterTerms(
+            tasks=services.tasks,
+            patience_ticks=math.ceil(services.patience),
+            whole_patience_ticks=math.ceil(services.whole_patience),
+            gaps=services.metrics.gaps.of(dialect.name),
+            limit_headers=dialect.limit_headers,
+            early=self._early_answers.inc,
+        )
 
     def _end(self, exchange: Exchange, writer: ResponseWriter) -> None:
         """Settle the exchange, and release what it still holds, in the background."""
@@ -192,7 +190,6 @@ class ExchangeService:
         try:
             exchange.settle()
         finally:
-            writer.forget()
             services.queue.release(exchange.request_id)
             charge = exchange.claims.charge
             if charge is not None and services.stream_permits.holds(charge):

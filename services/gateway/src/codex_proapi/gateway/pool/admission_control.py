@@ -72,9 +72,10 @@ class AdmissionControl:
         for _ in range(MOST_READS):
             state = await self._reader.read(request.lease_request, claims=claims)
             version = state.snapshot.keys_version
-            current = await self._authenticator.confirm(authenticated, version)
-            if current is not authenticated and not current.is_same_as(authenticated):
-                return KeyChanged(current)
+            if authenticated.version != version:
+                current = await self._authenticator.confirm(authenticated, version)
+                if not current.is_same_as(authenticated):
+                    return KeyChanged(current)
             if state.refusal is not None:
                 raise state.refusal
             charge = claims.charge

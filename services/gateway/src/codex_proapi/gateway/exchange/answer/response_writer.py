@@ -8,10 +8,14 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol, TypeAlias
 
+import msgspec
+
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.errors import GatewayError, UpstreamSlow
 from codex_proapi.gateway.exchange.answer.pushed_stream import SLICE_BYTES, PushedStream
+from codex_proapi.gateway.exchange.answer.response_headers import early_headers
 from codex_proapi.gateway.exchange.answer.stream_times import StreamTimes
+from codex_proapi.gateway.exchange.dispatch_state import LONGEST_WAIT, WAIT_MARGIN
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.limits.limit_charge import LimitCharge
 from codex_proapi.gateway.metrics.histograms import LabelledHistogram
@@ -48,16 +52,28 @@ class ResponseSource(Protocol):
         """Hand the stream back after a whole answer, to be drained and closed in the background."""
 
 
-LimitHeaders: TypeAlias = Callable[[LimitCharge | None, bool], Sequence[Header]]
+LimitHeaders: TypeAlias = Callable[[LimitCharge, bool], Sequence[Header]]
 """Makes the rate limit headers of a key's charge; the flag is whether the client is Codex."""
+BeforeLast: TypeAlias = Callable[[], Awaitable[None]]
 
 
-EarlyHeaders: TypeAlias = Callable[[], Sequence[Header]]
-"""Gives the headers of an answer that are known before its first event."""
+class WriterTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What the answers of one dialect share."""
 
-
-async def _nothing() -> None:
-    """Default for `before_last`: does nothing."""
+    tasks: Tasks
+    """Run keep-alive writes."""
+    patience_ticks: int
+    """Seconds after which a stream gets its 200 before the first event."""
+    whole_patience_ticks: int = 0
+    """Seconds after which an answer in one piece gets its 200, and blank space, before it is whole; 0
+    for never."""
+    gaps: LabelledHistogram
+    """Seconds between two reads from upstream."""
+    limit_headers: LimitHeaders
+    early: Callable[[], None] = lambda: None
+    """Counts answers that start before the first event."""
+    clock: Callable[[], float] = time.monotonic
+    """Monotonic seconds."""
 
 
 class ResponseWriter:
@@ -66,40 +82,16 @@ class ResponseWriter:
     Args:
         sink: the client's side of the connection.
         exchange: the exchange that is answered.
-        tasks: runs keep-alive writes.
-        patience_ticks: seconds after which a stream gets its 200 before the first event.
-        whole_patience_ticks: seconds after which an answer in one piece gets its 200, and blank
-            space, before it is whole; 0 for never.
-        gaps: histogram of the seconds between two reads from upstream.
-        limit_headers: makes the rate limit headers.
-        early: counts answers that start before the first event.
-        clock: monotonic seconds.
+        terms: what it shares with other answers.
     """
 
-    def __init__(
-        self,
-        sink: Sink,
-        exchange: Exchange,
-        *,
-        tasks: Tasks,
-        patience_ticks: int,
-        whole_patience_ticks: int = 0,
-        gaps: LabelledHistogram,
-        limit_headers: LimitHeaders,
-        early: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, sink: Sink, exchange: Exchange, terms: WriterTerms) -> None:
         self._sink = sink
-        self._limit_headers = limit_headers
-        self._early = early
         self._exchange = exchange
-        self._tasks = tasks
-        self._patience_ticks = patience_ticks
-        self._whole_patience_ticks = whole_patience_ticks
-        self._times = StreamTimes(gaps, clock)
+        self._terms = terms
+        self._times = StreamTimes(terms.gaps, terms.clock)
         self._pushed: PushedStream | None = None
         self._translator: StreamTranslator | None = None
-        self._early_headers: EarlyHeaders = list
         self._streams = False
         self._codex = False
         self._started = False
@@ -112,14 +104,7 @@ class ResponseWriter:
         state = "started" if self._started else "waiting"
         return f"<ResponseWriter {self._exchange.request_id} {state} after {self._age} s>"
 
-    def begin(
-        self,
-        translator: StreamTranslator,
-        *,
-        streams: bool,
-        codex: bool,
-        early_headers: EarlyHeaders = list,
-    ) -> None:
+    def begin(self, translator: StreamTranslator, *, streams: bool, codex: bool) -> None:
         """Set the translator of the next answer.
 
         The first call starts counting `patience_ticks`: before it the client was still sending.
@@ -128,26 +113,19 @@ class ResponseWriter:
             translator: translator or aggregator of the answer.
             streams: whether the answer is a stream.
             codex: whether the client is Codex, for the rate limit headers.
-            early_headers: gives the headers of an answer that starts before the first event.
         """
         if self._translator is None:
             self._age = 0
         self._translator = translator
-        self._early_headers = early_headers
         self._streams = streams
         self._codex = codex
 
-    def forget(self) -> None:
-        """The exchange is over: drop what refers to the request.
-
-        It refers to this writer in turn, and the garbage collector, which would free both, runs seldom.
-        """
-        self._early_headers = list
-
     @property
-    def seconds_until_early_start(self) -> int:
-        """Seconds until a streaming client gets its 200 though nothing was said, at most."""
-        return self._patience_ticks - self._age
+    def longest_wait(self) -> float:
+        """Most seconds that may be waited for accounts: a refusal after them is still a status."""
+        if not self._streams:
+            return LONGEST_WAIT
+        return min(LONGEST_WAIT, self._terms.patience_ticks - self._age - WAIT_MARGIN)
 
     def tick(self) -> None:
         """Count a second: write a keep-alive or an early 200, or end an answer that fell silent."""
@@ -163,27 +141,28 @@ class ResponseWriter:
             self._exchange.interrupt(UpstreamSlow("The backend has been silent for too long."))
         elif self._started:
             if times.silent >= KEEP_ALIVE_TICKS:
-                self._tasks.start(self._reassure(), name="keep alive")
+                self._terms.tasks.start(self._reassure(), name="keep alive")
         elif self._translator is not None and self._age >= self._early_ticks() > 0:
-            self._tasks.start(self._reassure(), name="start early")
+            self._terms.tasks.start(self._reassure(), name="start early")
 
     def _early_ticks(self) -> int:
         """Seconds after which the answer starts before it is there; 0 for never."""
-        return self._patience_ticks if self._streams else self._whole_patience_ticks
+        terms = self._terms
+        return terms.patience_ticks if self._streams else terms.whole_patience_ticks
 
     async def stream(
         self,
         source: ResponseSource,
         *,
         headers: Sequence[Header] = (),
-        before_last: Callable[[], Awaitable[None]] = _nothing,
+        before_last: BeforeLast | None = None,
     ) -> None:
         """Write the answer as a stream until it is whole.
 
         Args:
             source: the upstream stream, past its commit point.
             headers: response headers, unless an early 200 has been sent.
-            before_last: awaited before the last bytes are written.
+            before_last: if given, awaited before the last bytes are written.
 
         Raises:
             GatewayError: the answer broke off.
@@ -210,7 +189,8 @@ class ResponseWriter:
                 self._exchange.events += translator.report.events - held
             self._reading = False
         source.release()
-        await before_last()
+        if before_last is not None:
+            await before_last()
         self._end()
         await self._sink.end(out)
 
@@ -265,7 +245,7 @@ class ResponseWriter:
         source: ResponseSource,
         *,
         headers: Sequence[Header] = (),
-        before_last: Callable[[], Awaitable[None]] = _nothing,
+        before_last: BeforeLast | None = None,
     ) -> None:
         """Read the answer until it is whole, then send it in one piece.
 
@@ -277,7 +257,8 @@ class ResponseWriter:
         """
         body = await self._folded(source)
         source.release()
-        await before_last()
+        if before_last is not None:
+            await before_last()
         self._exchange.speak()
         self._end()
         if self._started:
@@ -335,14 +316,16 @@ class ResponseWriter:
         """Whether a stream has started: an error has no status any more, but is its last event."""
         return self._started and self._streams
 
-    async def _start(self, headers: Sequence[Header]) -> None:
+    def _start(self, headers: Sequence[Header]) -> Awaitable[None]:
+        """Begin the response with these headers and those of every stream, or of blank space."""
         self._started = True
         kind = STREAM_HEADERS if self._streams else BLANK_HEADERS
-        await self._sink.start(200, kind, (*headers, *self._limits()))
+        return self._sink.start(200, kind, (*headers, *self._limits()))
 
     def _limits(self) -> Sequence[Header]:
-        """The rate limit headers of the client's key."""
-        return self._limit_headers(self._exchange.claims.charge, self._codex)
+        """The rate limit headers of the client's key; none if nothing was charged to it."""
+        charge = self._exchange.claims.charge
+        return () if charge is None else self._terms.limit_headers(charge, self._codex)
 
     async def _reassure(self) -> None:
         """Write a keep-alive, after an early 200 if the response has not started."""
@@ -352,8 +335,8 @@ class ResponseWriter:
         self._times.silent = 0
         self._sending = True
         if not self._started:
-            self._early()
-            await self._start(self._early_headers())
+            self._terms.early()
+            await self._start(early_headers(self._exchange))
         await self._sink.write(translator.keep_alive if self._streams else BLANK)
         self._sending = False
 

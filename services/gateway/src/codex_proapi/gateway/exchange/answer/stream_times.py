@@ -3,41 +3,38 @@
 from bisect import bisect_left
 from collections.abc import Callable
 
+import msgspec
+
 from codex_proapi.gateway.metrics.histograms import LabelledHistogram
 
 
-class StreamTimes:
-    """The times of one answer under way.
+class StreamTimes(msgspec.Struct, eq=False):
+    """The times of one answer under way."""
 
-    Args:
-        gaps: histogram of the seconds between two reads from upstream.
-        clock: monotonic seconds.
-    """
-
-    __slots__ = ("_clock", "_gaps", "_received_at", "idle", "silent")
-
-    def __init__(self, gaps: LabelledHistogram, clock: Callable[[], float]) -> None:
-        self._gaps = gaps
-        self._clock = clock
-        self._received_at = 0.0
-        self.idle = 0
-        """Whole seconds since the last read from upstream."""
-        self.silent = 0
-        """Whole seconds since the last write to the client."""
+    gaps: LabelledHistogram
+    """Seconds between two reads from upstream."""
+    clock: Callable[[], float]
+    """Monotonic seconds."""
+    received_at: float = 0.0
+    """When upstream last sent something, or reading began."""
+    idle: int = 0
+    """Whole seconds since the last read from upstream."""
+    silent: int = 0
+    """Whole seconds since the last write to the client."""
 
     def __repr__(self) -> str:
         return f"<StreamTimes idle {self.idle} s, silent {self.silent} s>"
 
     def begin(self) -> None:
         """Reading begins, or begins again: the time before is nobody's gap."""
-        self._received_at = self._clock()
+        self.received_at = self.clock()
 
     def received(self) -> None:
         """Upstream has sent something."""
         self.idle = 0
-        now, gaps = self._clock(), self._gaps
-        gap = now - self._received_at
-        self._received_at = now
+        now, gaps = self.clock(), self.gaps
+        gap = now - self.received_at
+        self.received_at = now
         # `LabelledHistogram.note`, in place: this runs for every read of every stream.
         gaps.counts[bisect_left(gaps.bounds, gap)] += 1
         gaps.total += gap

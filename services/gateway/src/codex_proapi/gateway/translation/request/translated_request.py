@@ -198,7 +198,3 @@ class TranslatedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The conversation as items, even if `input` is a transcript of it."""
     basis: Basis
     """What `expand` needs."""
-
-    def kept_items(self) -> list[bytes]:
-        """Return the history as it is stored, for a later `previous_response_id`."""
-        return [msgspec.json.encode(item) for item in self.history]
