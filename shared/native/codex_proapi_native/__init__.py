@@ -2,3 +2,7 @@
 
 They are found through `codex_proapi.commons.native`, which does without them where they are missing.
 """
+
+from codex_proapi_native._native import DeltaCopier
+
+__all__ = ["DeltaCopier"]

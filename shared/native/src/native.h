@@ -5,4 +5,7 @@
 
 #include <Python.h>
 
+/* Adds the type DeltaCopier to the module: 0, or -1 with an exception set. */
+int add_delta_copier(PyObject *module);
+
 #endif

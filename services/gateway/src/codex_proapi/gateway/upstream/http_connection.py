@@ -18,9 +18,14 @@ from codex_proapi.gateway.upstream.http_response import (
     StaleConnection,
 )
 from codex_proapi.gateway.upstream.request_body import PIECE_BYTES, RequestBody, Upload
+from codex_proapi.gateway.upstream.transport import CopyingReceiver
 
 STALE_SECONDS: Final = 1.0
 """Seconds after sending in which the end of a kept connection makes it a stale one."""
+EVENT_AND_CHUNK: Final = b"\n\n\r\n"
+"""The end of an event, then that of a chunk."""
+MANY_BYTES: Final = 2 * 1024
+"""Bytes from which a read is many events: a delta has a few hundred."""
 
 
 @lru_cache(maxsize=256)
@@ -67,6 +72,8 @@ class HttpConnection(asyncio.Protocol):
         self._fields: dict[bytes, bytes] = {}
         self.on_header = self._fields.__setitem__
         self._answer: HttpResponse | None = None
+        self._copying: CopyingReceiver | None = None
+        """Who is given reads as they come, past the parser, which stands where a chunk begins."""
         self._upload: Upload | None = None
         self.paused = False
         """Whether nothing is read from it."""
@@ -137,7 +144,35 @@ class HttpConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)  # refers to this one: until it is lost
 
     def data_received(self, data: bytes) -> None:
-        """asyncio: parse received bytes, wake the reader once."""
+        """asyncio: have received bytes copied, or parse them; wake the reader once."""
+        if self._copying is not None:
+            rest = self._copying.copied(data)
+            if rest is None:
+                return
+            self._copying, data = None, rest
+        answer = self._answer
+        if len(data) > MANY_BYTES and answer and isinstance(answer.receiver, CopyingReceiver):
+            self._parse_many(data)
+        else:
+            self._parse(data)
+
+    def _parse_many(self, data: bytes) -> None:
+        """Parse only what a read of many events begins with, within a chunk, if the rest is copied."""
+        end = data.find(EVENT_AND_CHUNK) + len(EVENT_AND_CHUNK)
+        if end < len(EVENT_AND_CHUNK) or end == len(data):
+            self._parse(data)
+            return
+        self._parse(data[:end], more=True)
+        rest = data[end:]
+        if self._copying is not None:
+            uncopied = self._copying.copied(rest)
+            if uncopied is None:
+                return
+            self._copying, rest = None, uncopied
+        self._parse(rest)
+
+    def _parse(self, data: bytes, *, more: bool = False) -> None:
+        """Parse bytes, wake the reader; `more` is whether others of the same read follow."""
         answer, parser = self._answer, self._parser
         if answer is None or parser is None:
             self.abort()  # no request is under way
@@ -148,10 +183,12 @@ class HttpConnection(asyncio.Protocol):
             if self.fresh and answer.status:
                 self.fresh = False
                 self._client.answered(answer)
-            if answer.receiver is not None and len(answer.pieces) == 1:
+            pieces, receiver = answer.pieces, answer.receiver
+            at_border = bool(pieces) and _at_border(data, pieces[-1])
+            if receiver is not None and len(pieces) == 1:
                 # One chunk a read, as most are: `fed`, in place.
                 answer.framing = 0
-                too_much = not answer.receiver.received(answer.pieces.pop())
+                too_much = not receiver.received(pieces.pop())
             else:
                 too_much = answer.fed(len(data))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ConnectionLost):
@@ -161,6 +198,8 @@ class HttpConnection(asyncio.Protocol):
             self._give_back(answer)
         elif too_much:
             self.pause()
+        elif at_border and isinstance(receiver, CopyingReceiver) and receiver.may_copy(more=more):
+            self._copying = receiver
 
     # What the parser calls.
 
@@ -206,7 +245,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the connection has ended; ends the response under way."""
         del exc
-        self._transport = None
+        self._transport = self._copying = None
         if self._upload is not None:
             self._end_upload(self._upload)
         answer, self._answer, self._parser = self._answer, None, None
@@ -247,3 +286,13 @@ class HttpConnection(asyncio.Protocol):
         self._upload = None
         upload.stop()
         return upload.done
+
+
+def _at_border(data: bytes, last: bytes) -> bool:
+    """Whether a read that was parsed has ended with a chunk, and the chunk with an event.
+
+    `last` is the last piece of the body in it. As it ends with the blank line, the CR LF behind is no
+    part of the body; and as lines of the framing end in CR LF, the LF before is no part of these.
+    So the CR LF is that behind a chunk.
+    """
+    return data.endswith(EVENT_AND_CHUNK) and last.endswith(b"\n\n")

@@ -136,6 +136,11 @@ class HttpResponse(msgspec.Struct, eq=False):
         if self.complete or self.broken is not None:
             receiver.ended(None if self.complete else self._broke())
 
+    def pause(self) -> None:
+        """Read nothing from the socket until `resume`."""
+        if self.connection is not None:
+            self.connection.pause()
+
     def resume(self) -> None:
         """Read the socket again if it was paused; also for what nobody will read."""
         if self.connection is not None:

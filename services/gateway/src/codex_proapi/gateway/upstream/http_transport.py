@@ -182,6 +182,11 @@ class HttpResponseStream(PushingStream, msgspec.Struct, eq=False):
         else:
             self.answer.push_to(receiver)
 
+    def pause(self) -> None:
+        """Let nothing come until `resume`."""
+        if self.answer is not None:
+            self.answer.pause()
+
     def resume(self) -> None:
         """Go on after the receiver has paused the stream."""
         if self.answer is not None:

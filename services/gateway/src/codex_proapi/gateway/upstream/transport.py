@@ -99,6 +99,27 @@ class Receiver(Protocol):
         """Everything has come; or the connection broke, and this is why."""
 
 
+class CopyingReceiver:
+    """A receiver that can also take reads of a chunked body as they come, framing and all."""
+
+    __slots__ = ()
+
+    def may_copy(self, *, more: bool) -> bool:
+        """Whether it takes what follows so, which begins where a chunk does.
+
+        `more` is whether bytes of the same read follow.
+        """
+        raise NotImplementedError
+
+    def copied(self, data: bytes) -> bytes | None:
+        """Take a read as it came, in the place of `received`; must not raise.
+
+        Gives None if nothing else has to be done with it. Else copying has ended, and these bytes,
+        which begin where a chunk does, have to be parsed.
+        """
+        raise NotImplementedError
+
+
 class PushingStream:
     """A response stream that can also be pushed; `read` is not called after `push_to`."""
 
@@ -106,6 +127,10 @@ class PushingStream:
 
     def push_to(self, receiver: Receiver) -> None:
         """Give everything from now on to the receiver, at once what has come already."""
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """Let nothing come until `resume`: for a receiver that copies."""
         raise NotImplementedError
 
     def resume(self) -> None:

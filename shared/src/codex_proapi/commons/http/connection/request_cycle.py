@@ -114,7 +114,7 @@ class RequestCycle(msgspec.Struct, eq=False):
     _chunked: bool | None = None
     _left: int = 0
     _unsent_head: bytes = b""
-    _only_chunks: bool = False
+    only_chunks: bool = False
     """Whether the head was sent and everything that follows are chunks."""
 
     def __repr__(self) -> str:
@@ -265,13 +265,13 @@ class RequestCycle(msgspec.Struct, eq=False):
         transport = connection.transport
         if self.disconnected or transport.is_closing():
             return not connection.write_paused
-        if self._only_chunks and data:
+        if self.only_chunks and data:
             size = len(data)
             line = _SIZES[size] if size < len(_SIZES) else b"%x\r\n" % size
             transport.write(line + data + b"\r\n")
             return not connection.write_paused
         head, self._unsent_head = self._unsent_head, b""
-        self._only_chunks = bool(self._chunked) and self.head.method != "HEAD"
+        self.only_chunks = bool(self._chunked) and self.head.method != "HEAD"
         if not data or self.head.method == "HEAD":
             framed = head
         elif self._chunked:
@@ -284,6 +284,14 @@ class RequestCycle(msgspec.Struct, eq=False):
             framed = head + data if head else data
         if framed:
             transport.write(framed)
+        return not connection.write_paused
+
+    def write_framed(self, chunk: bytes) -> bool:
+        """Write a chunk that is framed already, where there are `only_chunks`; as `write` does."""
+        connection = self._connection
+        transport = connection.transport
+        if not (self.disconnected or transport.is_closing()):
+            transport.write(chunk)
         return not connection.write_paused
 
     def end(self, data: bytes = b"") -> None:

@@ -7,12 +7,17 @@ bytes, and tests compare them.
 """
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
+from codex_proapi.commons.native import NATIVE
 from codex_proapi.gateway.exchange.answer.stream_times import StreamTimes
+from codex_proapi.gateway.translation.stream.event_translator import EventTranslator
 from codex_proapi.gateway.translation.stream.stream_translator import StreamTranslator
-from codex_proapi.gateway.upstream.transport import PushingStream, broke_off
+from codex_proapi.gateway.upstream.transport import CopyingReceiver, PushingStream, broke_off
+
+if TYPE_CHECKING:
+    from codex_proapi_native import DeltaCopier
 
 WHOLE_BYTES: Final = 64 * 1024
 """Bytes that are translated and written at a time while the client keeps up: all that one read takes."""
@@ -20,7 +25,7 @@ SLICE_BYTES: Final = 4 * 1024
 """The same for a client that did not: what is translated waits for it, beside what may wait anyhow."""
 
 
-class PushedStream:
+class PushedStream(CopyingReceiver):
     """One answer, from its commit point to its last bytes; a `Receiver` of its source.
 
     Where the client reads slowly what has come is kept, and the source paused, until it takes more.
@@ -48,6 +53,17 @@ class PushedStream:
         """Whether the last bytes are known; what still comes is nobody's."""
         self._rest = b""
         self._at_once = WHOLE_BYTES
+        self._copies = (
+            translator
+            if NATIVE.code is not None and isinstance(translator, EventTranslator)
+            else None
+        )
+        self._copier: DeltaCopier | None = None
+        """What takes the reads, while they are deltas of one kind."""
+        self._uncopied = b""
+        """What it has left for the parser, once it was stopped."""
+        self._noted = False
+        """Whether what comes next is of a read that was noted."""
         self._complete = False
         self._error: Exception | None = None
         self._last: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -72,6 +88,7 @@ class PushedStream:
             return await self._last
         finally:
             self._cycle.on_writable = None
+            self._stop_copying()
             self._over = True
 
     # What the source calls.
@@ -80,7 +97,7 @@ class PushedStream:
         """Take what upstream has sent; False if no more should come until it is resumed."""
         if self._over:
             return True
-        self._times.received()
+        self._note_read()
         if self._rest or len(data) > self._at_once:
             self._rest += data
             return self._write_slices()
@@ -88,9 +105,40 @@ class PushedStream:
 
     def ended(self, error: Exception | None) -> None:
         """Everything has come; or the connection broke, and this is why."""
+        if self._copier is not None:
+            self._stop_copying()
+            self._write(_payload(self._uncopied))
         self._complete, self._error = True, error
         if not self._rest:
             self._conclude()
+
+    def may_copy(self, *, more: bool) -> bool:
+        """Whether it takes what follows as it comes: the client keeps up, and deltas are expected."""
+        self._noted = more
+        translator = self._copies
+        if translator is None or self._over or self._rest or not self._cycle.only_chunks:
+            return False
+        self._copier = translator.copier()
+        return self._copier is not None
+
+    def copied(self, data: bytes) -> bytes | None:
+        """Take a read as it came, the client's bytes made of it in one call.
+
+        It writes what `received` would have written for the events in it, and at the same time. Gives
+        what has to be parsed; None for nothing.
+        """
+        copier = self._copier
+        if copier is not None and len(data) <= self._at_once:
+            framed = copier.feed(data)
+            if framed is not None:
+                self._note_read()
+                if framed:
+                    self._write_framed(framed)
+                return None
+            data = b""  # the copier has it
+        self._stop_copying()
+        rest, self._uncopied = self._uncopied + data, b""
+        return rest
 
     # What it does with it.
 
@@ -131,6 +179,32 @@ class PushedStream:
             self._at_once = SLICE_BYTES
         return more
 
+    def _note_read(self) -> None:
+        """Upstream has sent something; of one read once."""
+        if self._noted:
+            self._noted = False
+        else:
+            self._times.received()
+
+    def _write_framed(self, chunk: bytes) -> None:
+        """Write what was copied; pause the source if the client should take that first."""
+        self._times.silent = 0
+        if not self._cycle.write_framed(chunk):
+            self._at_once = SLICE_BYTES
+            self._source.pause()
+
+    def _stop_copying(self) -> None:
+        """Have the translator go on: it learns how many events were copied."""
+        copier, self._copier = self._copier, None
+        if copier is None or self._copies is None:
+            return
+        framed, self._uncopied, events = copier.stop()
+        self._copies.copied(events)
+        if framed:
+            self._note_read()
+            self._noted = True
+            self._write_framed(framed)
+
     def _conclude(self) -> None:
         """The last byte of upstream was translated."""
         if self._over:
@@ -151,3 +225,9 @@ class PushedStream:
             self._last.set_exception(last)
         else:
             self._last.set_result(last)
+
+
+def _payload(chunk: bytes) -> bytes:
+    """What has come of the payload of a chunk that is not whole."""
+    size, _, payload = chunk.partition(b"\r\n")
+    return payload[: int(size, 16)] if payload else b""

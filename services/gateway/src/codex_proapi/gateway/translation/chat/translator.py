@@ -19,11 +19,17 @@ from codex_proapi.gateway.translation.stream.answer_translator import (
     REASONING_LINES,
     TEXT_LINES,
     AnswerTranslator,
+    arguments_shape,
     arguments_string,
     arguments_strings,
     between,
 )
-from codex_proapi.gateway.translation.stream.event_translator import FastHandler, ManyHandler
+from codex_proapi.gateway.translation.stream.event_translator import (
+    FastHandler,
+    ManyHandler,
+    Shape,
+    ShapeOf,
+)
 from codex_proapi.gateway.translation.stream.plain_events import SILENT_BEGINNINGS
 
 if TYPE_CHECKING:
@@ -79,6 +85,16 @@ class ChatTranslator(AnswerTranslator[ChatChunk]):
         TEXT_LINES: AnswerTranslator.copy_texts,
         REASONING_LINES: AnswerTranslator.copy_reasonings,
         ARGUMENTS_LINES: _many_arguments,
+    }
+
+    def _arguments_shape(self) -> Shape | None:
+        call = self._call
+        return None if call is None else arguments_shape(call.item_id, self._call_around)
+
+    _shapes: ClassVar[Mapping[bytes, ShapeOf]] = {
+        TEXT_LINES: AnswerTranslator.text_shape,
+        REASONING_LINES: AnswerTranslator.reasoning_shape,
+        ARGUMENTS_LINES: _arguments_shape,
     }
 
     def _write(self, chunks: list[ChatChunk]) -> bytes:

@@ -15,7 +15,11 @@ from codex_proapi.gateway.translation.stream.answer_translator import (
     TEXT_LINES,
     AnswerTranslator,
 )
-from codex_proapi.gateway.translation.stream.event_translator import FastHandler, ManyHandler
+from codex_proapi.gateway.translation.stream.event_translator import (
+    FastHandler,
+    ManyHandler,
+    ShapeOf,
+)
 from codex_proapi.gateway.translation.stream.plain_events import SILENT_BEGINNINGS
 
 
@@ -41,6 +45,7 @@ class CompletionTranslator(AnswerTranslator[ChatChunk]):
         **AnswerTranslator.usual_events,
     }
     _many: ClassVar[Mapping[bytes, ManyHandler]] = {TEXT_LINES: AnswerTranslator.copy_texts}
+    _shapes: ClassVar[Mapping[bytes, ShapeOf]] = {TEXT_LINES: AnswerTranslator.text_shape}
 
     def _write(self, chunks: list[ChatChunk]) -> bytes:
         self._text_position = self._stream.text.text_position

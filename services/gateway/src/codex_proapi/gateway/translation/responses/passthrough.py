@@ -43,6 +43,8 @@ from codex_proapi.gateway.translation.stream.event_translator import (
     EventTranslator,
     FastHandler,
     ManyHandler,
+    Shape,
+    ShapeOf,
     first_lines,
     with_blank_line,
 )
@@ -112,6 +114,16 @@ class ResponsesPassthrough(EventTranslator):
 
     _fast: ClassVar[Mapping[bytes, FastHandler]] = dict.fromkeys(_UNREAD, _pass)
     _many: ClassVar[Mapping[bytes, ManyHandler]] = dict.fromkeys(_UNREAD, _pass_all)
+
+    def _shape(self) -> Shape | None:
+        return None if self._meant else ((), None)
+
+    _shapes: ClassVar[Mapping[bytes, ShapeOf]] = dict.fromkeys(_UNREAD, _shape)
+
+    def copied(self, events: int) -> None:
+        """Note the events that the copier has taken."""
+        super().copied(events)
+        self._events += events
 
     def _named(self, block: bytes) -> bytes:
         """The block with the name of the model that RESERVE stands for; text of it is quoted twice."""

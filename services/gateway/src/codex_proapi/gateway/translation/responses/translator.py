@@ -44,6 +44,8 @@ from codex_proapi.gateway.translation.stream.event_translator import (
     EventTranslator,
     FastHandler,
     ManyHandler,
+    Shape,
+    ShapeOf,
     first_lines,
 )
 from codex_proapi.gateway.translation.stream.response_observer import (
@@ -82,7 +84,7 @@ class _Arguments(
     item_id: str
     output_index: int
     sequence_number: int
-    part: int = 0
+    part: ClassVar[int] = 0
 
 
 class _Input(
@@ -92,22 +94,22 @@ class _Input(
     item_id: str
     output_index: int
     sequence_number: int
-    part: int = 0
+    part: ClassVar[int] = 0
 
 
 _Delta = _Text | _Reasoning | _Arguments | _Input
 _SHAPES: Final = {
     "response.output_text.delta": (_Text, "content_index"),
     "response.reasoning_summary_text.delta": (_Reasoning, "summary_index"),
-    "response.function_call_arguments.delta": (_Arguments, "part"),
-    "response.custom_tool_call_input.delta": (_Input, "part"),
+    "response.function_call_arguments.delta": (_Arguments, ""),
+    "response.custom_tool_call_input.delta": (_Input, ""),
 }
 _READ: Final = {
     name: (msgspec.json.Decoder(shape).decode, len(first_lines(name)), part)
     for name, (shape, part) in _SHAPES.items()
 }
 """By an event's name: what reads its payload, where that begins in a block, and the field with the
-part's index."""
+part's index; empty for a kind that has no parts."""
 _read_plain: Final = msgspec.json.Decoder().decode
 _ENDS: Final[dict[type, str]] = {
     ResponseCompleted: "response.completed",
@@ -133,7 +135,7 @@ class ResponsesTranslator(EventTranslator):
         self._next = 0
         self._read: Callable[[bytes], _Delta] | None = None
         self._skip = 0
-        self._item_id = ""
+        self._kind = self._item_id = ""
         self._index = self._part = -1
         self._failed: object = None
         self._opened: tuple[dict[str, Raw], bytes] | None = None
@@ -246,6 +248,25 @@ class ResponsesTranslator(EventTranslator):
     }
     _many: ClassVar[Mapping[bytes, ManyHandler]] = dict.fromkeys(map(first_lines, _SHAPES), _deltas)
 
+    def _shape(self) -> Shape | None:
+        """What `_delta` passes on."""
+        if self._read is None or self._lines != first_lines(self._kind):
+            return None
+        where: dict[str, Any] = {
+            "type": self._kind,
+            "item_id": self._item_id,
+            "output_index": self._index,
+        }
+        if part := _READ[self._kind][2]:
+            where[part] = self._part
+        if list(map(type, where.values())) != [str, str, int, int][: len(where)]:
+            return None  # `_read` takes no others
+        if self._kind == "response.output_text.delta":
+            where["logprobs"] = []
+        return tuple((name.encode(), write(value)) for name, value in where.items()), None
+
+    _shapes: ClassVar[Mapping[bytes, ShapeOf]] = dict.fromkeys(map(first_lines, _SHAPES), _shape)
+
     def _slow(self, block: bytes) -> bytes:
         decoded = decode_block(block)
         if decoded is None:
@@ -292,9 +313,10 @@ class ResponsesTranslator(EventTranslator):
 
     def _pass_next(self, body: Body) -> None:
         """Forward the next deltas of the same part without `ResponseStream`."""
-        self._read, self._skip, part = _READ[body["type"]]
+        self._kind = body["type"]
+        self._read, self._skip, part = _READ[self._kind]
         self._item_id, self._index = body["item_id"], body["output_index"]
-        self._part = body.get(part, 0)
+        self._part = body.get(part, 0) if part else 0
 
     def _remember(self, raw: dict[str, Raw], response: Body, opening: Body) -> None:
         """Keep the response object of the first event, for the next one, which has it nearly always."""

@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Final, Generic
 import msgspec
 from msgspec import Meta, Raw
 
+from codex_proapi.commons.runtime.lenient_json import write
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.formats.codex.events import (
     ResponseCompleted,
@@ -26,6 +27,7 @@ from codex_proapi.gateway.translation.stream.answer_state import (
 from codex_proapi.gateway.translation.stream.event_translator import (
     EventTranslator,
     FastHandler,
+    Shape,
     first_lines,
 )
 from codex_proapi.gateway.translation.stream.message_boundaries import COMMENTARY
@@ -46,6 +48,9 @@ from codex_proapi.gateway.translation.stream.response_observer import OBSERVERS
 TEXT_LINES: Final = first_lines("response.output_text.delta")
 REASONING_LINES: Final = first_lines("response.reasoning_summary_text.delta")
 ARGUMENTS_LINES: Final = first_lines("response.function_call_arguments.delta")
+_TEXT_TYPE: Final = b'"response.output_text.delta"'
+_REASONING_TYPE: Final = b'"response.reasoning_summary_text.delta"'
+_ARGUMENTS_TYPE: Final = b'"response.function_call_arguments.delta"'
 _TEXT_AT: Final = len(TEXT_LINES)
 _REASONING_AT: Final = len(REASONING_LINES)
 _ARGUMENTS_AT: Final = len(ARGUMENTS_LINES)
@@ -145,6 +150,24 @@ def arguments_string(block: bytes, item_id: str | None) -> bytes | None:
     if delta == _EMPTY:
         return b""
     return delta if delta[0] == _QUOTE else None
+
+
+def arguments_shape(item_id: str | None, around: tuple[bytes, bytes]) -> Shape | None:
+    """What `arguments_string` gives the JSON string of, to be written between these bytes."""
+    if item_id is None:
+        return None
+    return ((b"type", _ARGUMENTS_TYPE), (b"item_id", write(item_id))), around
+
+
+def _shape(
+    kind: bytes, part: bytes, position: IndexPair | None, around: tuple[bytes, bytes]
+) -> Shape | None:
+    """Deltas of this type at this position; None for a position that no delta has."""
+    output_index, part_index = position or (None, None)
+    if output_index is None or part_index is None:
+        return None
+    fields = ((b"type", kind), (b"output_index", b"%d" % output_index), (part, b"%d" % part_index))
+    return fields, around
 
 
 class AnswerTranslator(EventTranslator, Generic[Piece]):
@@ -272,6 +295,15 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
         COMPLETED_LINES: complete,
     }
     """The handlers of the events around the deltas of a message, for the `_fast` of a subclass."""
+
+    def text_shape(self) -> Shape | None:
+        """What `copy_text` copies."""
+        return _shape(_TEXT_TYPE, b"content_index", self._text_position, self._text_around)
+
+    def reasoning_shape(self) -> Shape | None:
+        """What `copy_reasoning` copies."""
+        position, around = self._reasoning_position, self._reasoning_around
+        return _shape(_REASONING_TYPE, b"summary_index", position, around)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._stream.state.value}>"

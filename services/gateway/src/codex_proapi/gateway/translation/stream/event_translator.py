@@ -8,6 +8,8 @@ A dialect implements, as methods of a subclass:
 * `_many`: the same for bytes that are nothing but such events, of one kind and with one line of data
   each; the method gets the bytes, and the payloads in them;
 * `_silent`: the beginnings of blocks that are skipped;
+* `_shapes`: for such events, a method that says what those look like that follow now, so that
+  compiled code may take them from upstream's chunks to the client's (`copier`);
 * `_slow(block)`: the client's bytes for any other block, which it decodes and notes in the report;
 * `_close()`: the last bytes when upstream closes without a terminal event, or raises `Truncated`;
 * `_error(error)`: the bytes that end a stream with an error.
@@ -17,8 +19,9 @@ its JSON string as upstream wrote it, so the fast path copies and never decodes.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from codex_proapi.commons.native import NATIVE
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.errors import GatewayError, Malformed
 from codex_proapi.gateway.formats.sse import (
@@ -29,10 +32,17 @@ from codex_proapi.gateway.formats.sse import (
 )
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
+if TYPE_CHECKING:
+    from codex_proapi_native import DeltaCopier
+
 FastHandler = Callable[[Any, bytes], bytes | None]
 """A method that is not bound: a translator that holds its own is freed by the garbage collector only."""
 ManyHandler = Callable[[Any, bytes, list[bytes]], bytes | None]
 """The same for several events: their bytes, and their payloads."""
+Shape = tuple[tuple[tuple[bytes, bytes], ...], tuple[bytes, bytes] | None]
+"""Of the deltas that follow: fields that each must have once, with their JSON; and the client's bytes
+around a delta's JSON string, None if the events pass as they are."""
+ShapeOf = Callable[[Any], Shape | None]
 
 NO_LINES: Final = b"\n"
 """A prefix that no block has."""
@@ -57,6 +67,9 @@ class EventTranslator:
     _fast: ClassVar[Mapping[bytes, FastHandler]] = {}
     _many: ClassVar[Mapping[bytes, ManyHandler]] = {}
     _silent: ClassVar[tuple[bytes, ...]] = ()
+    _shapes: ClassVar[Mapping[bytes, ShapeOf]] = {}
+    _next = -1
+    """Sequence number of the client's next event; negative where events keep theirs, or have none."""
 
     def __init__(self) -> None:
         self.report = ResponseReport()
@@ -67,6 +80,8 @@ class EventTranslator:
         self._handler: FastHandler = type(self)._slow  # noqa: SLF001
         self._at_border = False
         """Whether the next byte begins an event, and a handler for the kind of the last one is known."""
+        self._copied: tuple[bytes, Shape] | None = None
+        self._copier: DeltaCopier | None = None
 
     def feed(self, data: bytes) -> bytes:
         """Translate upstream's bytes into the client's; b"" if there are none to write.
@@ -105,6 +120,8 @@ class EventTranslator:
         many = self._many.get(lines)
         if many is None or not whole.startswith(lines) or len(whole) > MAX_MESSAGE_BYTES:
             return None
+        if (passed := self._translated(whole)) is not None:
+            return passed
         whole = sound_utf8(whole)
         payloads = whole[len(lines) : -len(BLANK_LINE)].split(BLANK_LINE + lines)
         if b"\n" in b"".join(payloads):
@@ -157,8 +174,10 @@ class EventTranslator:
         while end < len(blocks) and blocks[end].startswith(lines):
             end += 1
         whole = BLANK_LINE.join(blocks[begin:end])
+        passed = self._translated(whole + BLANK_LINE)
+        if passed is not None:
+            return passed, end
         payloads = whole[len(lines) :].split(BLANK_LINE + lines)
-        passed = None
         if b"\n" not in b"".join(payloads):
             passed = self._many[lines](self, whole + BLANK_LINE, payloads)
         if passed is None:
@@ -166,6 +185,44 @@ class EventTranslator:
         else:
             self.report.events += end - begin
         return passed, end
+
+    def copier(self) -> "DeltaCopier | None":
+        """What takes events of the last one's kind from upstream's chunks to the client's, if anything.
+
+        It gives the bytes that `feed` would, for all reads up to the first that has anything else in
+        it: `copied` must be told of the events before that is fed. An answer has deltas of few
+        kinds, so the copier is kept until there are others.
+        """
+        return self._kind_copier() if self._at_border else None
+
+    def _kind_copier(self) -> "DeltaCopier | None":
+        """The copier of events of the last one's kind, if there is one."""
+        shape_of = self._shapes.get(self._lines) if NATIVE.code is not None else None
+        shape = shape_of(self) if shape_of is not None else None
+        if shape is None or NATIVE.code is None:
+            return None
+        if self._copier is None or self._copied != (self._lines, shape):
+            self._copied = self._lines, shape
+            self._copier = NATIVE.code.DeltaCopier(self._lines, *shape, self._next)
+        else:
+            self._copier.number = self._next
+        return self._copier
+
+    def _translated(self, whole: bytes) -> bytes | None:
+        """The client's bytes for whole events of the last one's kind by the copier, if it takes them."""
+        copier = self._kind_copier()
+        translated = copier.translate(whole) if copier is not None else None
+        if translated is None:
+            return None
+        passed, events = translated
+        self.copied(events)
+        return passed
+
+    def copied(self, events: int) -> None:
+        """Note the events that the copier has taken."""
+        self.report.events += events
+        if self._next >= 0:
+            self._next += events
 
     def finish(self) -> bytes:
         """Return the rest at the end of upstream's stream. Raises `Truncated` if it is not whole."""

@@ -33,7 +33,11 @@ from codex_proapi.gateway.translation.stream.answer_translator import (
     arguments_strings,
     between,
 )
-from codex_proapi.gateway.translation.stream.event_translator import FastHandler, ManyHandler
+from codex_proapi.gateway.translation.stream.event_translator import (
+    FastHandler,
+    ManyHandler,
+    ShapeOf,
+)
 from codex_proapi.gateway.translation.stream.plain_events import SILENT_BEGINNINGS
 
 if TYPE_CHECKING:
@@ -105,6 +109,12 @@ class MessagesTranslator(AnswerTranslator[StreamEvent]):
         TEXT_LINES: AnswerTranslator.copy_texts,
         REASONING_LINES: AnswerTranslator.copy_reasonings,
         ARGUMENTS_LINES: _many_arguments,
+    }
+
+    # Arguments are kept, too, so none of them is only copied.
+    _shapes: ClassVar[Mapping[bytes, ShapeOf]] = {
+        TEXT_LINES: AnswerTranslator.text_shape,
+        REASONING_LINES: AnswerTranslator.reasoning_shape,
     }
 
     def _write(self, events: list[StreamEvent]) -> bytes:
