@@ -53,8 +53,8 @@ test: $(VENV)/.dev $(NATIVE) browser ## all tests, with a real Redis and a real 
 test-interpreted: $(VENV)/.dev ## the streaming journeys without compiled functions
 	NATIVE_CODE=off $(BIN)/pytest $(DISTRIBUTED) $(STREAMING)
 
-check-native: $(VENV)/.dev ## the compiled functions with the compiler's sanitizers, if it has any
-	@bash tests/support/check_native.sh $(UV) $(BIN)/python
+check-native: $(VENV)/.dev $(NATIVE) ## the compiled functions with the compiler's sanitizers, if it has any; MANY=yes: with a thousand examples each
+	@bash tests/support/check_native.sh $(UV) $(BIN)/python $(if $(MANY),--hypothesis-profile=many)
 
 test-pure: $(VENV)/.dev ## the pure heart only, in seconds
 	$(BIN)/pytest tests/gateway/translation tests/gateway/formats tests/gateway/policy tests/commons/balancing tests/commons/codex

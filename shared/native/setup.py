@@ -20,5 +20,11 @@ setup(
             py_limited_api=True,
             extra_compile_args=OPTIONS,
         )
-    ]
+    ],
+    options={
+        # One wheel for this version of Python and every later one.
+        "bdist_wheel": {"py_limited_api": "cp311"},
+        # What is in the folder `build` may have been compiled otherwise, with sanitizers for example.
+        "build_ext": {"force": True},
+    },
 )
