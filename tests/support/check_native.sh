@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the tests of what is compiled with the compiler's sanitizers for addresses and undefined behaviour.
 #   check_native.sh UV PYTHON [OPTION...]
-# They are those that are skipped where it is missing; options are pytest's.
+# They are those that are skipped where it is missing; options are pytest's. Before that, its stub is
+# compared with it.
 set -euo pipefail
 uv=$1
 python=$2
@@ -11,6 +12,7 @@ if ! "$python" -c 'import codex_proapi_native' 2>/dev/null; then
   echo "the compiled functions are not checked: they could not be built here"
   exit
 fi
+"$python" -m mypy.stubtest codex_proapi_native
 
 compiler=${CC:-gcc}
 libraries=()

@@ -1,5 +1,6 @@
-from typing import Self
+from typing import Self, final
 
+@final
 class DeltaCopier:
     number: int
     def __new__(

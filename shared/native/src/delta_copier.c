@@ -417,7 +417,7 @@ conclude(Copier *self, const struct progress *progress, PyObject *bytes, const u
 }
 
 PyDoc_STRVAR(feed_doc,
-    "feed(data, /)\n--\n\n"
+    "feed($self, data, /)\n--\n\n"
     "Take a read, which begins where a chunk does or where the last read ended.\n\n"
     "Gives the client's chunk, b\"\" if there is nothing to write yet; None once something has come\n"
     "that is not the copier's business: `stop` then tells what.");
@@ -453,7 +453,7 @@ feed(Copier *self, PyObject *data)
 }
 
 PyDoc_STRVAR(translate_doc,
-    "translate(events, /)\n--\n\n"
+    "translate($self, events, /)\n--\n\n"
     "Translate whole events, which came without the framing of chunks, and note nothing.\n\n"
     "Gives the client's bytes, without framing, and the number of events; None if there is anything\n"
     "else among them.");
@@ -485,7 +485,7 @@ translate(Copier *self, PyObject *data)
 }
 
 PyDoc_STRVAR(stop_doc,
-    "stop()\n--\n\n"
+    "stop($self)\n--\n\n"
     "End taking reads. Gives the client's chunk of the last one, b\"\" if there is none or `feed` gave\n"
     "it; what was not taken, from the border of a chunk on; and the number of events taken since the\n"
     "last stop. The next read begins where a chunk does.");
