@@ -31,7 +31,7 @@ async def test_a_client_that_stops_reading_holds_few_bytes(redis_url: str) -> No
 
         def held_back() -> bool:
             clients = [each for each in replica.connections if each.write_paused]
-            return bool(clients) and any(each._paused for each in upstream)
+            return bool(clients) and any(each.paused for each in upstream)
 
         await play.until(held_back)
         assert held_by(replica, upstream) <= MOST_HELD
