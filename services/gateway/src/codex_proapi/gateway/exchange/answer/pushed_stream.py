@@ -131,9 +131,15 @@ class PushedStream(CopyingReceiver):
         if copier is not None and len(data) <= self._at_once:
             framed = copier.feed(data)
             if framed is not None:
-                self._note_read()
+                # `_note_read` and `_write_framed`, in place: this runs for nearly every read.
+                if self._noted:
+                    self._noted = False
+                else:
+                    self._times.received()
                 if framed:
-                    self._write_framed(framed)
+                    self._times.silent = 0
+                    if not self._cycle.write_framed(framed):
+                        self._wait_for_client()
                 return None
             data = b""  # the copier has it
         self._stop_copying()
@@ -190,8 +196,12 @@ class PushedStream(CopyingReceiver):
         """Write what was copied; pause the source if the client should take that first."""
         self._times.silent = 0
         if not self._cycle.write_framed(chunk):
-            self._at_once = SLICE_BYTES
-            self._source.pause()
+            self._wait_for_client()
+
+    def _wait_for_client(self) -> None:
+        """Take nothing more from upstream until the client takes what it has."""
+        self._at_once = SLICE_BYTES
+        self._source.pause()
 
     def _stop_copying(self) -> None:
         """Have the translator go on: it learns how many events were copied."""
