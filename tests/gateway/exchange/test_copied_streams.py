@@ -202,7 +202,12 @@ async def test_deltas_are_copied_however_they_are_cut(
     await stream.read(chunk(a_delta("a", 2)))
     await stream.read(chunk(a_delta("a", 3)))
     fed: list[bytes] = []
-    monkeypatch.setattr(stream.translator, "feed", lambda data: fed.append(data) or b"")
+
+    def feed(data: bytes) -> bytes:
+        fed.append(data)
+        return b""
+
+    monkeypatch.setattr(stream.translator, "feed", feed)
     deltas = b"".join(chunk(a_delta(f"é\\n {number}", number)) for number in range(4, 104))
     for read in in_pieces(deltas, *range(0, 30_000, 411)):
         await stream.read(read)

@@ -70,7 +70,7 @@ def cancel(exchange: Exchange) -> None:
     exchange.task.cancel()
 
 
-CUTS = {
+CUTS: dict[Callable[[Exchange], None], set[Ending]] = {
     interrupt: {Ending.REFUSED, Ending.BROKEN, Ending.WHOLE},
     leave: {Ending.ABANDONED, Ending.WHOLE},
     cancel: {Ending.REFUSED, Ending.BROKEN, Ending.WHOLE},

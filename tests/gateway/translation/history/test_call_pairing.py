@@ -193,6 +193,7 @@ def test_a_long_history_of_bad_ids_takes_no_longer_than_its_length() -> None:
     assert len({item["call_id"] for item in found if item["type"] == "function_call"}) == 60_000
 
 
+_FOREIGN = {"custom_tool_call": {"output"}, "custom_tool_call_output": {"name", "input"}}
 _IDS = st.sampled_from(["a", "b", "c", "", "x" * 65])
 _CUSTOM = st.builds(
     lambda call_id, kind: {
@@ -205,7 +206,6 @@ _CUSTOM = st.builds(
     _IDS,
     st.sampled_from(["custom_tool_call", "custom_tool_call_output"]),
 ).map(lambda item: {name: item[name] for name in item if name not in _FOREIGN[item["type"]]})
-_FOREIGN = {"custom_tool_call": {"output"}, "custom_tool_call_output": {"name", "input"}}
 _ITEMS = st.lists(
     st.builds(call, _IDS, st.just("f"))
     | st.builds(result, _IDS, st.just("1"))
