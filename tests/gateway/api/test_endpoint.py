@@ -189,12 +189,12 @@ async def test_who_is_refused_and_leaves_while_its_permit_is_given_back_is_still
     async with stage(redis_url, "ada") as play:
         gateway, interrupted = play.replicas[0].gateway, []
 
-        async def refuse(_: Any, exchange: Any) -> None:
+        async def refuse(state: Any) -> None:
             charge = LimitCharge(
                 key_id="k", limits=Limits(concurrent=1), request_id="r", version=0, tokens=1
             )
-            exchange.claim(Claims(charge=charge))
-            interrupted.append(exchange)
+            state.exchange.claims = Claims(charge=charge)
+            interrupted.append(state.exchange)
             raise UnknownModel("There is no such model.")
 
         async def free(_: Any) -> None:
