@@ -3,6 +3,6 @@
 They are found through `codex_proapi.commons.native`, which does without them where they are missing.
 """
 
-from codex_proapi_native._native import DeltaCopier
+from codex_proapi_native._native import DeltaCopier, DeltaRelay
 
-__all__ = ["DeltaCopier"]
+__all__ = ["DeltaCopier", "DeltaRelay"]

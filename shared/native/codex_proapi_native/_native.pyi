@@ -1,4 +1,5 @@
-from typing import Self, final
+from collections.abc import Callable
+from typing import Any, Self, final
 
 @final
 class DeltaCopier:
@@ -14,3 +15,22 @@ class DeltaCopier:
     def feed(self, data: bytes, /) -> bytes | None: ...
     def translate(self, events: bytes, /) -> tuple[bytes, int] | None: ...
     def stop(self) -> tuple[bytes, bytes, int]: ...
+
+@final
+class DeltaRelay:
+    limit: int
+    @property
+    def noted(self) -> bool: ...
+    def __new__(
+        cls,
+        copier: DeltaCopier,
+        cycle: Any,
+        *,
+        times: Any,
+        full: Callable[[], object],
+        other: Callable[[bytes], object],
+        limit: int,
+        noted: bool,
+    ) -> Self: ...
+    def received(self, data: bytes, /) -> None: ...
+    def stop(self) -> None: ...

@@ -452,6 +452,12 @@ feed(Copier *self, PyObject *data)
     return given;
 }
 
+PyObject *
+copier_feed(PyObject *copier, PyObject *data)
+{
+    return feed((Copier *)copier, data);
+}
+
 PyDoc_STRVAR(translate_doc,
     "translate($self, events, /)\n--\n\n"
     "Translate whole events, which came without the framing of chunks, and note nothing.\n\n"
@@ -641,6 +647,15 @@ static PyType_Spec copier_spec = {
     .slots = copier_slots,
 };
 
+/* The type, by which a copier is known. */
+static PyObject *copier_type;
+
+int
+is_copier(PyObject *object)
+{
+    return (PyObject *)Py_TYPE(object) == copier_type; /* it has no subclasses */
+}
+
 int
 add_delta_copier(PyObject *module)
 {
@@ -651,6 +666,7 @@ add_delta_copier(PyObject *module)
         return -1;
     }
     added = PyModule_AddType(module, (PyTypeObject *)type);
-    Py_DECREF(type);
+    Py_XDECREF(copier_type);
+    copier_type = type;
     return added;
 }

@@ -4,6 +4,7 @@
 /* What adds functions and types to the module: 0, or -1 with an exception set. */
 static int (*const parts[])(PyObject *) = {
     add_delta_copier,
+    add_delta_relay,
     NULL,
 };
 

@@ -5,7 +5,14 @@
 
 #include <Python.h>
 
-/* Adds the type DeltaCopier to the module: 0, or -1 with an exception set. */
+/* Add the types DeltaCopier and DeltaRelay to the module: 0, or -1 with an exception set. */
 int add_delta_copier(PyObject *module);
+int add_delta_relay(PyObject *module);
+
+/* Whether an object is a DeltaCopier. */
+int is_copier(PyObject *object);
+
+/* What its method `feed` does with a read. */
+PyObject *copier_feed(PyObject *copier, PyObject *data);
 
 #endif

@@ -41,6 +41,9 @@ class Upstream:
     def writelines(self, _: Any) -> None:
         pass
 
+    def set_protocol(self, _: HttpConnection) -> None:
+        pass
+
     def is_closing(self) -> bool:
         return self.closed
 

@@ -72,8 +72,8 @@ class HttpConnection(asyncio.Protocol):
         self._fields: dict[bytes, bytes] = {}
         self.on_header = self._fields.__setitem__
         self._answer: HttpResponse | None = None
-        self._copying: CopyingReceiver | None = None
-        """Who is given reads as they come, past the parser, which stands where a chunk begins."""
+        self._copying: Callable[[bytes], None] | None = None
+        """What takes reads as they come, past the parser."""
         self._upload: Upload | None = None
         self.paused = False
         """Whether nothing is read from it."""
@@ -144,16 +144,31 @@ class HttpConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)  # refers to this one: until it is lost
 
     def data_received(self, data: bytes) -> None:
-        """asyncio: have received bytes copied, or parse them; wake the reader once."""
-        if self._copying is not None:
-            rest = self._copying.copied(data)
-            if rest is None:
-                return
-            self._copying, data = None, rest
+        """asyncio: parse received bytes, and wake the reader once.
+
+        While a receiver copies reads, an attribute of this name hides the method.
+        """
         answer = self._answer
         if len(data) > MANY_BYTES and answer and isinstance(answer.receiver, CopyingReceiver):
             self._parse_many(data)
         else:
+            self._parse(data)
+
+    def _have_copied(self, copying: Callable[[bytes], None]) -> None:
+        """Give reads to `copying` as they come; the parser stands where a chunk begins."""
+        if self._transport is not None:
+            self._copying = copying
+            self.data_received = copying  # type: ignore[assignment, method-assign]
+            self._transport.set_protocol(self)  # uvloop keeps the method it found
+
+    def _parse_again(self, data: bytes = b"") -> None:
+        """Parse these bytes, and the reads that follow: copying has ended."""
+        if self._copying is not None:
+            self._copying = None
+            del self.data_received
+            if self._transport is not None:
+                self._transport.set_protocol(self)
+        if data:
             self._parse(data)
 
     def _parse_many(self, data: bytes) -> None:
@@ -163,13 +178,8 @@ class HttpConnection(asyncio.Protocol):
             self._parse(data)
             return
         self._parse(data[:end], more=True)
-        rest = data[end:]
-        if self._copying is not None:
-            uncopied = self._copying.copied(rest)
-            if uncopied is None:
-                return
-            self._copying, rest = None, uncopied
-        self._parse(rest)
+        # If the rest is not copied after all, it is parsed in one piece.
+        (self._copying or self._parse)(data[end:])
 
     def _parse(self, data: bytes, *, more: bool = False) -> None:
         """Parse bytes, wake the reader; `more` is whether others of the same read follow."""
@@ -198,8 +208,10 @@ class HttpConnection(asyncio.Protocol):
             self._give_back(answer)
         elif too_much:
             self.pause()
-        elif at_border and isinstance(receiver, CopyingReceiver) and receiver.may_copy(more=more):
-            self._copying = receiver
+        elif at_border and isinstance(receiver, CopyingReceiver):
+            copying = receiver.copying(self._parse_again, more=more)
+            if copying is not None:
+                self._have_copied(copying)
 
     # What the parser calls.
 
@@ -245,7 +257,8 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the connection has ended; ends the response under way."""
         del exc
-        self._transport = self._copying = None
+        self._transport = None
+        self._parse_again()
         if self._upload is not None:
             self._end_upload(self._upload)
         answer, self._answer, self._parser = self._answer, None, None

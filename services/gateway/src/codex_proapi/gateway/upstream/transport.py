@@ -104,18 +104,14 @@ class CopyingReceiver:
 
     __slots__ = ()
 
-    def may_copy(self, *, more: bool) -> bool:
-        """Whether it takes what follows so, which begins where a chunk does.
+    def copying(
+        self, parse: Callable[[bytes], None], *, more: bool
+    ) -> Callable[[bytes], None] | None:
+        """What takes the reads that follow so, in the place of `received`; None if nothing does.
 
-        `more` is whether bytes of the same read follow.
-        """
-        raise NotImplementedError
-
-    def copied(self, data: bytes) -> bytes | None:
-        """Take a read as it came, in the place of `received`; must not raise.
-
-        Gives None if nothing else has to be done with it. Else copying has ended, and these bytes,
-        which begin where a chunk does, have to be parsed.
+        The first of them begins where a chunk does; `more` is whether it is of a read that has begun.
+        When copying has ended, `parse` is called, within the same call, with what is left: bytes that
+        begin where a chunk does.
         """
         raise NotImplementedError
 

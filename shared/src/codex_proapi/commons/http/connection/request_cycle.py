@@ -91,7 +91,7 @@ class RequestCycle(msgspec.Struct, eq=False):
         keep_alive: whether the client lets another request follow.
     """
 
-    _connection: Connection
+    connection: Connection
     head: RequestHead
     keep_alive: bool
     """Whether the connection lives on after this response."""
@@ -189,8 +189,8 @@ class RequestCycle(msgspec.Struct, eq=False):
             gone()
         else:
             self._gone = gone
-            if self._connection.read_paused:
-                self._connection.resume_reading()  # an end that is not read is not noticed
+            if self.connection.read_paused:
+                self.connection.resume_reading()  # an end that is not read is not noticed
 
     def _taken(self) -> bytes:
         pieces = self.pieces
@@ -200,7 +200,7 @@ class RequestCycle(msgspec.Struct, eq=False):
         return data
 
     def _say_continue(self) -> None:
-        transport = self._connection.transport
+        transport = self.connection.transport
         waits = self.head.expects_continue and not self._continued
         if waits and not transport.is_closing():
             transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -209,7 +209,7 @@ class RequestCycle(msgspec.Struct, eq=False):
     async def _wait(self) -> None:
         if self._woken is None:
             self._woken = asyncio.Event()
-        self._connection.resume_reading()
+        self.connection.resume_reading()
         await self._woken.wait()
         self._woken.clear()
 
@@ -218,11 +218,11 @@ class RequestCycle(msgspec.Struct, eq=False):
     @property
     def writable(self) -> bool:
         """Whether the client takes more."""
-        return not self._connection.write_paused
+        return not self.connection.write_paused
 
     def drained(self) -> Awaitable[None]:
         """Wait until the client takes more, or has left."""
-        return self._connection.writable() if self._connection.write_paused else DONE
+        return self.connection.writable() if self.connection.write_paused else DONE
 
     def start(self, status: int, headers: Sequence[Header]) -> None:
         """Begin the response; its head leaves with its first bytes, or with `write(b"")`.
@@ -253,7 +253,7 @@ class RequestCycle(msgspec.Struct, eq=False):
                 chunked, added = True, added + CHUNKED
         self._chunked, self._left = chunked, length
         # These change once a second, with the date.
-        _, defaults = remembered_lines(tuple(self._connection.server_state.default_headers))
+        _, defaults = remembered_lines(tuple(self.connection.server_state.default_headers))
         self._unsent_head = b"".join((STATUS_LINES[status], defaults, added, lines, b"\r\n"))
 
     def write(self, data: bytes) -> bool:
@@ -261,7 +261,7 @@ class RequestCycle(msgspec.Struct, eq=False):
 
         Gives whether the client takes more.
         """
-        connection = self._connection
+        connection = self.connection
         transport = connection.transport
         if self.disconnected or transport.is_closing():
             return not connection.write_paused
@@ -288,7 +288,7 @@ class RequestCycle(msgspec.Struct, eq=False):
 
     def write_framed(self, chunk: bytes) -> bool:
         """Write a chunk that is framed already, where there are `only_chunks`; as `write` does."""
-        connection = self._connection
+        connection = self.connection
         transport = connection.transport
         if not (self.disconnected or transport.is_closing()):
             transport.write(chunk)
@@ -296,7 +296,7 @@ class RequestCycle(msgspec.Struct, eq=False):
 
     def end(self, data: bytes = b"") -> None:
         """Write the last piece; the connection goes on with the next request, or is closed."""
-        transport = self._connection.transport
+        transport = self.connection.transport
         if self.disconnected or transport.is_closing():
             return
         head, self._unsent_head = self._unsent_head, b""
@@ -316,10 +316,10 @@ class RequestCycle(msgspec.Struct, eq=False):
         if self._woken is not None:
             self._woken.set()
         if not self.keep_alive and self.more_body and not self.head.expects_continue:
-            self._connection.close()
+            self.connection.close()
         elif not self.keep_alive:
             transport.close()
-        self._connection.response_complete(self)
+        self.connection.response_complete(self)
 
     # ASGI.
 
@@ -334,8 +334,8 @@ class RequestCycle(msgspec.Struct, eq=False):
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """ASGI's `send`."""
         kind = message["type"]
-        if self._connection.write_paused and not self.disconnected:
-            await self._connection.writable()
+        if self.connection.write_paused and not self.disconnected:
+            await self.connection.writable()
         if self.disconnected:
             return
         if self.response_complete or (kind == "http.response.start") is self.response_started:
@@ -357,7 +357,7 @@ class RequestCycle(msgspec.Struct, eq=False):
 
     def answered(self, task: "asyncio.Task[None]") -> None:
         """The task that answers has ended; what it has left undone ends the connection."""
-        self._connection.server_state.tasks.discard(task)
+        self.connection.server_state.tasks.discard(task)
         self._gone = self.on_writable = None
         try:
             task.result()
@@ -365,7 +365,7 @@ class RequestCycle(msgspec.Struct, eq=False):
             log.exception("server.application_failed")
             self._give_up()
             return
-        if self.response_complete or self.disconnected or self._connection.transport.is_closing():
+        if self.response_complete or self.disconnected or self.connection.transport.is_closing():
             return
         log.error("server.response_incomplete", path=self.head.path[:128])
         self._give_up()
@@ -373,7 +373,7 @@ class RequestCycle(msgspec.Struct, eq=False):
     def _give_up(self) -> None:
         """End a response that its application did not: with a 500, or by closing the connection."""
         if self.response_started or self.disconnected:
-            self._connection.transport.close()
+            self.connection.transport.close()
             return
         kind, length = b"text/plain; charset=utf-8", str(len(_CRASHED)).encode()
         self.start(

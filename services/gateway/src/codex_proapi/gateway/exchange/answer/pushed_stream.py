@@ -7,6 +7,7 @@ bytes, and tests compare them.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
@@ -17,7 +18,7 @@ from codex_proapi.gateway.translation.stream.stream_translator import StreamTran
 from codex_proapi.gateway.upstream.transport import CopyingReceiver, PushingStream, broke_off
 
 if TYPE_CHECKING:
-    from codex_proapi_native import DeltaCopier
+    from codex_proapi_native import DeltaCopier, DeltaRelay
 
 WHOLE_BYTES: Final = 64 * 1024
 """Bytes that are translated and written at a time while the client keeps up: all that one read takes."""
@@ -59,7 +60,10 @@ class PushedStream(CopyingReceiver):
             else None
         )
         self._copier: DeltaCopier | None = None
-        """What takes the reads, while they are deltas of one kind."""
+        """What translates the reads, while they are deltas of one kind."""
+        self._relay: DeltaRelay | None = None
+        """What takes them meanwhile, and writes."""
+        self._parse: Callable[[bytes], None] | None = None
         self._uncopied = b""
         """What it has left for the parser, once it was stopped."""
         self._noted = False
@@ -112,39 +116,39 @@ class PushedStream(CopyingReceiver):
         if not self._rest:
             self._conclude()
 
-    def may_copy(self, *, more: bool) -> bool:
-        """Whether it takes what follows as it comes: the client keeps up, and deltas are expected."""
+    def copying(
+        self, parse: Callable[[bytes], None], *, more: bool
+    ) -> Callable[[bytes], None] | None:
+        """What takes the reads that follow, if the client keeps up and deltas are expected.
+
+        For the events in them it writes what `received` would have written, and at the same time.
+        """
         self._noted = more
         translator = self._copies
         if translator is None or self._over or self._rest or not self._cycle.only_chunks:
-            return False
-        self._copier = translator.copier()
-        return self._copier is not None
+            return None
+        copier = translator.copier()
+        if copier is None or NATIVE.code is None:
+            return None
+        self._copier, self._parse = copier, parse
+        self._relay = NATIVE.code.DeltaRelay(
+            copier,
+            self._cycle,
+            times=self._times,
+            full=self._wait_for_client,
+            other=self._parse_rest,
+            limit=self._at_once,
+            noted=more,
+        )
+        return self._relay.received
 
-    def copied(self, data: bytes) -> bytes | None:
-        """Take a read as it came, the client's bytes made of it in one call.
-
-        It writes what `received` would have written for the events in it, and at the same time. Gives
-        what has to be parsed; None for nothing.
-        """
-        copier = self._copier
-        if copier is not None and len(data) <= self._at_once:
-            framed = copier.feed(data)
-            if framed is not None:
-                # `_note_read` and `_write_framed`, in place: this runs for nearly every read.
-                if self._noted:
-                    self._noted = False
-                else:
-                    self._times.received()
-                if framed:
-                    self._times.silent = 0
-                    if not self._cycle.write_framed(framed):
-                        self._wait_for_client()
-                return None
-            data = b""  # the copier has it
+    def _parse_rest(self, data: bytes) -> None:
+        """Copying ends: have parsed what the copier left, and what it was not given."""
+        parse = self._parse
         self._stop_copying()
         rest, self._uncopied = self._uncopied + data, b""
-        return rest
+        if parse is not None:
+            parse(rest)
 
     # What it does with it.
 
@@ -201,13 +205,17 @@ class PushedStream(CopyingReceiver):
     def _wait_for_client(self) -> None:
         """Take nothing more from upstream until the client takes what it has."""
         self._at_once = SLICE_BYTES
+        if self._relay is not None:
+            self._relay.limit = SLICE_BYTES
         self._source.pause()
 
     def _stop_copying(self) -> None:
         """Have the translator go on: it learns how many events were copied."""
-        copier, self._copier = self._copier, None
-        if copier is None or self._copies is None:
+        copier, relay, self._copier, self._relay = self._copier, self._relay, None, None
+        if copier is None or relay is None or self._copies is None:
             return
+        relay.stop()
+        self._noted = relay.noted
         framed, self._uncopied, events = copier.stop()
         self._copies.copied(events)
         if framed:
