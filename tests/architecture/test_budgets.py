@@ -5,49 +5,42 @@ import pathlib
 import tomllib
 from collections import Counter
 
-import pytest
 from support.tree import ROOT, functions, modules
 
 TESTS = ROOT / "tests"
 BUDGETS = tomllib.loads((pathlib.Path(__file__).parent / "budgets.toml").read_text())
 
 
-@pytest.mark.parametrize(("name", "path"), modules())
-def test_a_module_fits_its_budget(name: str, path: pathlib.Path) -> None:
-    limit = BUDGETS["exceptions"].get(name, BUDGETS["module"]["lines"])
+def test_modules_fit_their_budget() -> None:
+    lines = {name: _length(path) for name, path in modules()}
 
-    assert len(path.read_text().splitlines()) <= limit
+    limits = {name: BUDGETS["exceptions"].get(name, BUDGETS["module"]["lines"]) for name in lines}
 
-
-@pytest.mark.parametrize(("name", "path"), modules())
-def test_a_function_fits_its_budget(name: str, path: pathlib.Path) -> None:
-    limit = BUDGETS["function"]["lines"]
-
-    long = {f.name: lines for f in functions(path) if (lines := _lines(f)) > limit}
-
-    assert not long
+    assert {name: n for name, n in lines.items() if n > limits[name]} == {}
 
 
-@pytest.mark.parametrize(("name", "path"), modules())
-def test_a_function_takes_few_parameters(name: str, path: pathlib.Path) -> None:
-    limit = BUDGETS["function"]["parameters"]
+def test_functions_fit_their_budget_and_take_few_parameters() -> None:
+    lines, parameters = BUDGETS["function"]["lines"], BUDGETS["function"]["parameters"]
 
-    wide = {f.name: n for f in functions(path) if (n := _parameters(f)) > limit and not _builds(f)}
+    large = [
+        f"{name}.{function.name}: {_lines(function)} lines, {_parameters(function)} parameters"
+        for name, path in modules()
+        for function in functions(path)
+        if _lines(function) > lines
+        or (_parameters(function) > parameters and not _builds(function))
+    ]
 
-    assert not wide
-
-
-@pytest.mark.parametrize("path", sorted(TESTS.rglob("test_*.py")), ids=lambda path: path.stem)
-def test_a_test_module_fits_its_budget(path: pathlib.Path) -> None:
-    name = path.relative_to(TESTS).as_posix()
-    limit = BUDGETS["test_exceptions"].get(name, BUDGETS["test_module"]["lines"])
-
-    assert len(path.read_text().splitlines()) <= limit
+    assert large == [], "\n".join(large)
 
 
-@pytest.mark.parametrize("name", BUDGETS["test_exceptions"])
-def test_an_exception_that_nobody_needs_any_more_is_gone(name: str) -> None:
-    assert len((TESTS / name).read_text().splitlines()) > BUDGETS["test_module"]["lines"]
+def test_test_modules_fit_their_budget() -> None:
+    lines = {p.relative_to(TESTS).as_posix(): _length(p) for p in TESTS.rglob("test_*.py")}
+
+    limit, exceptions = BUDGETS["test_module"]["lines"], BUDGETS["test_exceptions"]
+
+    assert {name: n for name, n in lines.items() if n > exceptions.get(name, limit)} == {}
+    # An exception that nobody needs any more is gone.
+    assert [name for name in exceptions if lines.get(name, 0) <= limit] == []
 
 
 def test_a_folder_fits_its_budget() -> None:
@@ -60,6 +53,10 @@ def test_a_folder_fits_its_budget() -> None:
 
 def test_the_readme_fits_its_budget() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= BUDGETS["readme"]["lines"]
+
+
+def _length(path: pathlib.Path) -> int:
+    return len(path.read_text().splitlines())
 
 
 def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

@@ -1,11 +1,9 @@
 """Names are the field's own or plain words (docs/style.md): no empty module name, no metaphor."""
 
 import ast
-import pathlib
 import re
 from collections.abc import Iterator
 
-import pytest
 from support.tree import modules
 
 EMPTY = {"utils", "util", "helpers", "helper", "misc"}
@@ -38,13 +36,16 @@ def _names(tree: ast.AST) -> Iterator[str]:
                 pass
 
 
-@pytest.mark.parametrize(("name", "path"), modules())
-def test_no_module_has_an_empty_name(name: str, path: pathlib.Path) -> None:
-    assert name.rpartition(".")[2] not in EMPTY
+def test_no_module_has_an_empty_name() -> None:
+    assert [name for name, _ in modules() if name.rpartition(".")[2] in EMPTY] == []
 
 
-@pytest.mark.parametrize(("name", "path"), modules())
-def test_no_name_is_a_metaphor(name: str, path: pathlib.Path) -> None:
-    given = {name.rpartition(".")[2], *_names(ast.parse(path.read_text()))}
+def test_no_name_is_a_metaphor() -> None:
+    found = [
+        f"{name}: {each}"
+        for name, path in modules()
+        for each in sorted({name.rpartition(".")[2], *_names(ast.parse(path.read_text()))})
+        if _words(each) & METAPHORS
+    ]
 
-    assert {each for each in given if _words(each) & METAPHORS} == set()
+    assert found == [], "\n".join(found)
