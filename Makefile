@@ -41,8 +41,7 @@ lint: $(VENV)/.dev ## format and lint
 	$(BIN)/ruff check .
 
 types: $(VENV)/.dev ## strict types
-	$(BIN)/mypy $(SOURCES)
-	$(BIN)/mypy --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls --no-warn-unused-ignores tests
+	$(BIN)/mypy $(SOURCES) tests
 
 imports: $(VENV)/.dev ## who may import whom
 	$(BIN)/lint-imports
