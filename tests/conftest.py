@@ -30,13 +30,32 @@ if os.environ.get("NATIVE_CODE") == "off":  # whatever a start within this proce
     NATIVE.switch(on=False)
 
 
+HERE = pathlib.Path(__file__).parent
 LONGEST = ("/journeys/test_storm.py", "/console/browser/", "/journeys/", "/local/", "/console/")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let each of several test processes begin to read the tests at another module.
+
+    Each of them reads them all, and compiles a module if none has before. In one order they would
+    come to each at the same time, and compile it as often as they are.
+    """
+    worker = getattr(config, "workerinput", None)
+    if worker is not None and config.args_source is config.ArgsSource.TESTPATHS:
+        modules = [str(path) for path in sorted(HERE.rglob("test_*.py"))]
+        at = int(worker["workerid"].removeprefix("gw")) * len(modules) // worker["workercount"]
+        config.args = [*modules[at:], *modules[:at]]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let several test processes begin with what takes longest: none is left alone with it at the end."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: next((n for n, p in enumerate(LONGEST) if p in item.nodeid), 9))
+        items.sort(key=lambda item: (_place(item.nodeid), item.path))
+
+
+def _place(name: str) -> int:
+    """How late a test may begin; smaller is sooner."""
+    return next((n for n, part in enumerate(LONGEST) if part in name), len(LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)
