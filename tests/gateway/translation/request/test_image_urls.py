@@ -60,7 +60,7 @@ def test_the_bytes_of_what_is_no_image_are_no_text_of_a_result() -> None:
     part = {"type": "image_url", "image_url": {"url": url, "detail": "low"}}
     reading = TranslationContext(names=ToolNames(), dropped=Dropped())
 
-    found = tool_output([part], "p", reading)
+    found = tool_output([part], reading)
 
     assert isinstance(found, list)
     assert "characters left out" in found[0]["text"]

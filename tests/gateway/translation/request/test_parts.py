@@ -215,10 +215,10 @@ class TestToolOutput:
         ],
     )
     def test_a_result(self, content: Any, output: Any) -> None:
-        assert tool_output(content, "p", _reading()) == output
+        assert tool_output(content, _reading()) == output
 
     def test_a_result_that_is_wholly_parts_with_images_is_unpacked(self) -> None:
-        assert tool_output(self.IMAGE, "p", _reading()) == [
+        assert tool_output(self.IMAGE, _reading()) == [
             {"type": "input_image", "image_url": PIXEL},
             _text("a"),
         ]
@@ -235,7 +235,7 @@ class TestToolOutput:
         ],
     )
     def test_any_other_text_stays_as_it_is(self, text: str) -> None:
-        assert tool_output(text, "p", _reading()) == text
+        assert tool_output(text, _reading()) == text
 
 
 def test_text_has_one_part_for_each_side() -> None:
@@ -336,7 +336,7 @@ GIF = {"type": "input_image", "image_url": "data:image/gif;base64,R0lG"}
     ],
 )
 def test_images_of_tools_are_images_however_they_are_written(content: Any) -> None:
-    assert tool_output(content, "p", _reading()) == [GIF]
+    assert tool_output(content, _reading()) == [GIF]
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ def test_images_of_tools_are_images_however_they_are_written(content: Any) -> No
     ],
 )
 def test_json_that_is_not_wholly_parts_stays_text(text: str) -> None:
-    assert tool_output(text, "p", _reading()) == text
+    assert tool_output(text, _reading()) == text
 
 
 @pytest.mark.parametrize(
@@ -362,12 +362,12 @@ def test_json_that_is_not_wholly_parts_stays_text(text: str) -> None:
     ],
 )
 def test_a_part_of_a_result_that_cannot_be_read_is_shown_as_text(part: Any) -> None:
-    assert tool_output([part], "p", _reading()) == [_text(json.dumps(part, separators=(",", ":")))]
+    assert tool_output([part], _reading()) == [_text(json.dumps(part, separators=(",", ":")))]
 
 
 def test_bytes_nobody_can_read_are_not_poured_into_the_prompt() -> None:
     long = {"type": "media", "data": "A" * 9000, "mediaType": "audio/wav"}
-    [found] = list(tool_output([long], "p", _reading()))
+    [found] = list(tool_output([long], _reading()))
 
     assert found == _text(
         '{"type":"media","data":"[9000 characters left out]","mediaType":"audio/wav"}'

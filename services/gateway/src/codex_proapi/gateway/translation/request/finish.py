@@ -44,7 +44,8 @@ def finished(
     if basis.verbatim or not kinds <= _MESSAGES:
         # Messages that were translated have no ids, and are no calls.
         history = _sound(items, kinds, verbatim=basis.verbatim)
-        kinds = set(map(_kind_of, history))
+        if history is not items:
+            kinds = set(map(_kind_of, history))
     source = f"lane {basis.lane}"
     if not basis.lane:
         source = f"words {opening_words(request.instructions, history)}"
@@ -79,7 +80,7 @@ def _sound(items: list[Item], kinds: set[str], *, verbatim: bool) -> list[Item]:
 
 def _without_repeated_ids(items: list[Item]) -> list[Item]:
     """Remove repeated ids: an item keeps its id only if none before has it; upstream refuses two."""
-    ids = [item["id"] for item in items if isinstance(item.get("id"), str)]
+    ids = [item["id"] for item in items if "id" in item and isinstance(item["id"], str)]
     if len(set(ids)) == len(ids):
         return items
     seen: set[Any] = set()

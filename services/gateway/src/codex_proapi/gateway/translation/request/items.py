@@ -121,10 +121,10 @@ def _custom_call(entry: Item, where: str, reading: TranslationContext) -> Item:
     return item
 
 
-def _result(entry: Item, where: str, reading: TranslationContext) -> Item:
+def _result(entry: Item, _: str, reading: TranslationContext) -> Item:
     found = entry.get("output") if "output" in entry else entry.get("content")
     call_id = entry.get("call_id") or entry.get("tool_use_id")
-    return result_item(found, call_id=call_id, where=where, reading=reading)
+    return result_item(found, call_id=call_id, reading=reading)
 
 
 def _reasoning(entry: Item, _: str, reading: TranslationContext) -> Item | None:

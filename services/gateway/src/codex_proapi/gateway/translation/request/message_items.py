@@ -13,11 +13,10 @@ from codex_proapi.gateway.formats.codex.input_items import Part, message, output
 from codex_proapi.gateway.formats.codex.requests import Item
 from codex_proapi.gateway.translation.request.context import TranslationContext
 from codex_proapi.gateway.translation.request.parts import (
-    TEXT_TYPES,
     assistant_text,
     each_part,
     input_part,
-    kind_of,
+    text_parts,
 )
 from codex_proapi.gateway.translation.request.tool_results import tool_output
 
@@ -31,8 +30,6 @@ _SENT = {
 """Role of a client's message to the role to send, and to the type of its parts of text."""
 _TWO = 2
 """Fields of a message that has a role and content, and nothing else."""
-_TEXT_TYPES = tuple(TEXT_TYPES)
-"""As a tuple, for a client's type may be anything, also what has no hash."""
 
 
 def text_messages(entries: list[Any]) -> list[Item]:
@@ -49,10 +46,10 @@ def text_messages(entries: list[Any]) -> list[Item]:
             alone = fields == _TWO or (fields == _TWO + 1 and entry.get("type") == "message")
             if alone and isinstance(role, str) and role in _SENT:
                 sent, kind = _SENT[role]
-                if not isinstance(content, str):
-                    parts = _texts(content, kind)
-                else:
+                if isinstance(content, str):
                     parts = [{"type": kind, "text": content}] if content else []
+                else:
+                    parts = text_parts(content, kind)
                 if parts:
                     item = {"type": "message", "role": sent, "content": parts}
         items.append(item)
@@ -76,9 +73,9 @@ def call_item(
     """Return a call as an item; a custom call if its tool is declared custom, in whatever form."""
     if not isinstance(name, str) or not name:
         raise BadRequest("A tool call needs the name of its tool", param=f"{where}.name")
-    sent = reading.names.sent(name)
+    sent = reading.names.known.get(name) or reading.names.sent(name)
     known_id = call_id if isinstance(call_id, str) else ""
-    text = _arguments(arguments)
+    text = arguments if isinstance(arguments, str) else _arguments(arguments)
     if sent in reading.custom:
         return {"type": "custom_tool_call", "call_id": known_id, "name": sent, "input": text}
     return {
@@ -90,29 +87,17 @@ def call_item(
 
 
 def result_item(
-    content: Any, *, call_id: Any, where: str, reading: TranslationContext, name: Any = None
+    content: Any, *, call_id: Any, reading: TranslationContext, name: Any = None
 ) -> Item:
     """Return a result as an item; without a `call_id`, its call is found by the tool's `name`."""
     item: Item = {
         "type": "function_call_output",
         "call_id": call_id if isinstance(call_id, str) else "",
-        "output": tool_output(content, f"{where}.content", reading),
+        "output": tool_output(content, reading),
     }
     if not item["call_id"] and isinstance(name, str) and name:
         item["name"] = reading.names.sent(name)
     return item
-
-
-def _texts(content: Any, kind: str) -> list[Part]:
-    """Return a list of text, and nothing else, as parts of a type; empty for any other content."""
-    parts: list[Part] = []
-    for part in content if isinstance(content, list) else ():
-        text = part.get("text") if isinstance(part, dict) else None
-        if not isinstance(text, str) or part.get("type") not in _TEXT_TYPES:
-            return []
-        if text:
-            parts.append({"type": kind, "text": text})
-    return parts
 
 
 def _developer(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
@@ -134,12 +119,12 @@ def _user(entry: dict[str, Any], where: str, reading: TranslationContext) -> lis
     items: list[Item] = []
     parts: list[Part] = []
     for part in each_part(content, f"{where}.content"):
-        if kind_of(part) == "tool_result":
+        if part.get("type") == "tool_result":
             if parts:
                 items.append(message("user", parts))
             parts = []
             result, call_id = part.get("content"), part.get("tool_use_id")
-            items.append(result_item(result, call_id=call_id, where=where, reading=reading))
+            items.append(result_item(result, call_id=call_id, reading=reading))
         elif found := input_part(part, f"{where}.content", reading):
             parts.append(found)
     if parts:
@@ -156,41 +141,37 @@ def _assistant(entry: dict[str, Any], where: str, reading: TranslationContext) -
         texts = [output_part(content)] if content else []
     elif content is not None:
         for part in each_part(content, f"{where}.content"):
-            if kind_of(part) == "tool_use":
+            if part.get("type") == "tool_use":
                 if texts:
                     _say(items, texts, entry)
                 texts = []
                 items.append(_tool_use(part, where, reading))
             elif text := assistant_text(part, f"{where}.content", reading):
                 texts.append(output_part(text))
-    refusal = entry.get("refusal")
-    if isinstance(refusal, str) and refusal:
+    if "refusal" in entry and isinstance(refusal := entry["refusal"], str) and refusal:
         texts.append(output_part(refusal))
     if texts:
         _say(items, texts, entry)
     if "tool_calls" in entry or "function_call" in entry:
-        items.extend(_calls(entry, where, reading))
+        items += _calls(entry, where, reading)
     return items
 
 
 def _say(items: list[Item], texts: list[Part], entry: dict[str, Any]) -> None:
     item = message("assistant", texts)
-    phase = entry.get("phase")
-    if isinstance(phase, str) and phase in PHASES:
+    if "phase" in entry and isinstance(phase := entry["phase"], str) and phase in PHASES:
         item["phase"] = phase
     items.append(item)
 
 
 def _calls(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
-    calls = entry.get("tool_calls") or ()
-    if not isinstance(calls, list | tuple):
+    calls = entry.get("tool_calls") or []
+    if not isinstance(calls, list):
         raise BadRequest("'tool_calls' must be a list", param=f"{where}.tool_calls")
-    items = [
-        _tool_call(call, f"{where}.tool_calls[{index}]", reading)
-        for index, call in enumerate(calls)
-    ]
-    legacy = entry.get("function_call")
-    if isinstance(legacy, dict):
+    items = []
+    for index, call in enumerate(calls):
+        items.append(_tool_call(call, f"{where}.tool_calls[{index}]", reading))
+    if "function_call" in entry and isinstance(legacy := entry["function_call"], dict):
         name, arguments = legacy.get("name"), legacy.get("arguments")
         where = f"{where}.function_call"
         items.append(call_item(name, arguments, call_id="", where=where, reading=reading))
@@ -201,12 +182,12 @@ def _tool_call(call: Any, where: str, reading: TranslationContext) -> Item:
     """Read a call, nested as in chat (`function`, `custom`) or flat."""
     if not isinstance(call, dict):
         raise BadRequest("A tool call must be an object", param=where)
-    inner = call
-    for field in ("function", "custom"):
-        if isinstance(call.get(field), dict):
-            inner = call[field]
-            where = f"{where}.{field}"
-            break
+    if isinstance(inner := call.get("function"), dict):
+        where += ".function"
+    elif isinstance(inner := call.get("custom"), dict):
+        where += ".custom"
+    else:
+        inner = call
     provided = inner.get("arguments") if "arguments" in inner else inner.get("input")
     return call_item(
         inner.get("name"), provided, call_id=call.get("id"), where=where, reading=reading
@@ -223,16 +204,13 @@ def _tool_use(part: Part, where: str, reading: TranslationContext) -> Item:
     )
 
 
-def _tool(entry: dict[str, Any], where: str, reading: TranslationContext) -> list[Item]:
+def _tool(entry: dict[str, Any], _: str, reading: TranslationContext) -> list[Item]:
     content, call_id = entry.get("content"), entry.get("tool_call_id")
-    name = entry.get("name")
-    return [result_item(content, call_id=call_id, where=where, reading=reading, name=name)]
+    return [result_item(content, call_id=call_id, reading=reading, name=entry.get("name"))]
 
 
 def _arguments(arguments: Any) -> str:
-    """Return arguments as JSON text, which upstream requires; some clients send an object."""
-    if isinstance(arguments, str):
-        return arguments
+    """Return arguments that are no text as JSON, which upstream requires: some send an object."""
     return "" if arguments is None else msgspec.json.encode(arguments).decode()
 
 

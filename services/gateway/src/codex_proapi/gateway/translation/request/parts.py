@@ -24,6 +24,9 @@ MEDIA_TYPES = frozenset({"media", "image-data", "file-data"})
 THOUGHT_TYPES = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text"})
 """Reasoning without encrypted content, which cannot be replayed; left out."""
 
+_OBJECTS = frozenset({dict})
+_TEXT_TYPES = tuple(TEXT_TYPES)
+"""As a tuple, for a client's type may be anything, also what has no hash."""
 _DETAILS = frozenset({"low", "high", "auto", "original"})
 _SEND_FILE = "Files by id or address are not available here: send the file itself as 'file_data'"
 _SEND_SOURCE = (
@@ -48,8 +51,38 @@ def kind_of(part: Part) -> str:
     return ""
 
 
-def each_part(content: Any, where: str) -> Iterator[Part]:
-    """Yield the parts of any legal content: a string, a list, one part, or nothing."""
+def each_part(content: Any, where: str) -> Iterable[Part]:
+    """Return the parts of any legal content: a string, a list, one part, or nothing.
+
+    Raises BadRequest for other content, when what is wrong with it is reached.
+    """
+    if isinstance(content, list) and _OBJECTS.issuperset(map(type, content)):
+        return content
+    return _each_part(content, where)
+
+
+def text_parts(content: Any, kind: str) -> list[Part]:
+    """Return a list of text, and nothing else, as parts of a type; empty for any other content.
+
+    Its texts are what `input_part` and `assistant_text` give for each of them.
+    """
+    if not isinstance(content, list) or not content:
+        return []
+    # Calls and results stand behind texts.
+    last = content[-1]
+    if not isinstance(last, dict) or last.get("type") not in _TEXT_TYPES:
+        return []
+    parts: list[Part] = []
+    for part in content:
+        text = part.get("text") if isinstance(part, dict) else None
+        if not isinstance(text, str) or part.get("type") not in _TEXT_TYPES:
+            return []
+        if text:
+            parts.append({"type": kind, "text": text})
+    return parts
+
+
+def _each_part(content: Any, where: str) -> Iterator[Part]:
     match content:
         case None:
             return

@@ -21,7 +21,8 @@ _DIGEST_LENGTH = 8
 class ToolNames(msgspec.Struct):
     """The names of one request's tools: the client's, and the one that is sent."""
 
-    _sent: dict[str, str] = {}
+    known: dict[str, str] = {}
+    """The client's name to the one that is sent, for those that were asked for."""
     _original: dict[str, str] = {}
     restored: dict[str, str] = {}
     """Sent name to the client's, for those that differ."""
@@ -34,22 +35,22 @@ class ToolNames(msgspec.Struct):
         return cls(sent, sent.copy())
 
     def __repr__(self) -> str:
-        return f"<ToolNames {len(self._sent)}, {len(self.restored)} shortened>"
+        return f"<ToolNames {len(self.known)}, {len(self.restored)} shortened>"
 
     def copy(self) -> "ToolNames":
         """Names that can be added to without changing these."""
-        return ToolNames(self._sent.copy(), self._original.copy(), self.restored.copy())
+        return ToolNames(self.known.copy(), self._original.copy(), self.restored.copy())
 
     def sent(self, name: str) -> str:
         """Return the name to send for a client's name."""
-        if known := self._sent.get(name):
+        if known := self.known.get(name):
             return known
         salt = name
         short = name if _LEGAL.fullmatch(name) else _shortened(name, salt)
         while short in self._original:
             salt += "+"
             short = _shortened(name, salt)
-        self._sent[name] = short
+        self.known[name] = short
         self._original[short] = name
         if short != name:
             self.restored[short] = name

@@ -1,6 +1,5 @@
 """Translates the messages of a conversation into upstream's items, in order."""
 
-from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any, Final
 
@@ -40,20 +39,22 @@ from codex_proapi.gateway.translation.messages.request.tool_search import (
 from codex_proapi.gateway.translation.request.context import TranslationContext
 from codex_proapi.gateway.translation.request.message_items import (
     call_item,
-    result_item,
 )
 from codex_proapi.gateway.translation.request.parts import (
     assistant_text,
     each_part,
     input_part,
     kind_of,
+    text_parts,
 )
-from codex_proapi.gateway.translation.request.tool_results import part_as_text
+from codex_proapi.gateway.translation.request.tool_results import part_as_text, tool_output
 
 TOOL_ERROR: Final = "[tool error]"
 """Prefix of the result of a failed call (`is_error`), for which upstream has no field."""
 _MESSAGES: Final = frozenset({"message"})
 _kind_of_item: Final = itemgetter("type")
+_RESULT: Final = "result"
+"""Where the parts of a result stand: no client is told, as they are passed in any case."""
 _SILENT: Final = frozenset({"redacted_thinking", "container_upload"})
 """Parts of an assistant's message that are left out: they mean nothing to other models."""
 
@@ -95,11 +96,11 @@ class HistoryReader:
             entry, where = messages[index], f"messages.{index}"
             match entry.get("role"):
                 case "user":
-                    items.extend(self._user(entry.get("content"), f"{where}.content"))
+                    items += self._user(entry.get("content"), f"{where}.content")
                 case "assistant":
-                    items.extend(self._assistant(entry.get("content"), f"{where}.content"))
+                    items += self._assistant(entry.get("content"), f"{where}.content")
                 case "system" | "developer":
-                    items.extend(self._system(entry.get("content"), f"{where}.content"))
+                    items += self._system(entry.get("content"), f"{where}.content")
                 case _:
                     raise BadRequest(
                         "The role must be user, assistant or system", param=f"{where}.role"
@@ -113,21 +114,23 @@ class HistoryReader:
             search=Search(found=self._found),
         )
 
-    def _user(self, content: Any, where: str) -> Iterator[Item]:
+    def _user(self, content: Any, where: str) -> list[Item]:
         """Read a user message: its parts, and tool results in their order."""
+        items: list[Item] = []
         parts: list[Part] = []
         for index, part in enumerate(each_part(content, where)):
-            if kind_of(part) != "tool_result":
-                parts.extend(self._parts(part, f"{where}.{index}"))
+            if part.get("type") != "tool_result":
+                parts += self._parts(part, f"{where}.{index}")
                 continue
             if parts:
-                yield message("user", parts)
+                items.append(message("user", parts))
                 parts = []
-            yield self._result(part, f"{where}.{index}")
+            items.append(self._result(part))
         if parts:
-            yield message("user", parts)
+            items.append(message("user", parts))
+        return items
 
-    def _system(self, content: Any, where: str) -> Iterator[Item]:
+    def _system(self, content: Any, where: str) -> list[Item]:
         """Read a later system message as `developer`, in place, which keeps the prefix cached."""
         parts: list[Part] = []
         for index, part in enumerate(each_part(content, where)):
@@ -135,43 +138,44 @@ class HistoryReader:
                 known = changed_name(part) in self._tool_names
                 parts.append(text_part(change_text(part, known=known)))
             else:
-                parts.extend(self._parts(part, f"{where}.{index}"))
-        if parts:
-            yield message("developer", parts)
+                parts += self._parts(part, f"{where}.{index}")
+        return [message("developer", parts)] if parts else []
 
-    def _assistant(self, content: Any, where: str) -> Iterator[Item]:
+    def _assistant(self, content: Any, where: str) -> list[Item]:
         """Read an assistant message: reasoning, text and calls, in order."""
+        items: list[Item] = []
         texts: list[Part] = []
         for index, part in enumerate(each_part(content, where)):
-            if part.get("type") == "text":
-                found: str | list[Item] = assistant_text(part, f"{where}.{index}", self._reading)
+            kind = part.get("type")
+            if kind == "text" and isinstance(text := part.get("text"), str):
+                found: str | list[Item] = text
+            elif kind == "tool_use":
+                found = [self._call(part, f"{where}.{index}")]
             else:
                 found = self._assistant_item(part, f"{where}.{index}")
             if isinstance(found, str):
-                texts += [output_part(found)] if found else []
+                if found:
+                    texts.append(output_part(found))
                 continue
             if texts:
-                yield message("assistant", texts)
+                items.append(message("assistant", texts))
                 texts = []
-            yield from found
+            items += found
         if texts:
-            yield message("assistant", texts)
+            items.append(message("assistant", texts))
+        return items
+
+    def _call(self, part: Part, where: str) -> Item:
+        name, call_id = part.get("name"), part.get("id")
+        if name == NAME and isinstance(call_id, str):
+            self._searches.add(call_id)
+        return call_item(
+            name, part.get("input"), call_id=call_id, where=where, reading=self._reading
+        )
 
     def _assistant_item(self, part: Part, where: str) -> str | list[Item]:
-        """Return the text of an assistant's part, or its items."""
+        """Return the text of an assistant's part other than a text or a call, or its items."""
         match kind_of(part):
-            case "tool_use":
-                if part.get("name") == NAME and isinstance(part.get("id"), str):
-                    self._searches.add(part["id"])
-                return [
-                    call_item(
-                        part.get("name"),
-                        part.get("input"),
-                        call_id=part.get("id"),
-                        where=where,
-                        reading=self._reading,
-                    )
-                ]
             case "thinking":
                 return self._thoughts(part)
             case "server_tool_use" if part.get("name") == SEARCH:
@@ -182,7 +186,7 @@ class HistoryReader:
             case kind if kind in CALLS:
                 return [server_call(part, where, self._reading)]
             case kind if is_result(kind):
-                return [server_result(part, where, self._reading)]
+                return [server_result(part, self._reading)]
             case "compaction":
                 summary = part.get("content")
                 return summary if isinstance(summary, str) else ""
@@ -203,27 +207,28 @@ class HistoryReader:
             for content in envelope.contents
         ]
 
-    def _result(self, part: Part, where: str) -> Item:
+    def _result(self, part: Part) -> Item:
+        """Read a result; the parts of it that cannot be read are passed as text."""
         content, call_id = part.get("content"), _id(part.get("tool_use_id"))
-        if call_id in self._searches and isinstance(content, list):
-            self._note_found(call_id, content, part.get("is_error") is True)
+        output: str | list[Part] = []
         if isinstance(content, list):
-            content = [
-                inner
-                for index, each in enumerate(content)
-                for inner in self._result_parts(each, f"{where}.content.{index}")
-            ] or None
-        item = result_item(content, call_id=call_id, where=where, reading=self._reading)
+            if call_id in self._searches:
+                self._note_found(call_id, content, part.get("is_error") is True)
+            output = text_parts(content, "input_text")
+            if not output:
+                content = [inner for each in content for inner in self._result_parts(each)] or None
+        if not output:
+            output = tool_output(content, self._reading)
         if part.get("is_error") is True:
-            item["output"] = _failed(item["output"])
-        return item
+            output = _failed(output)
+        return {"type": "function_call_output", "call_id": call_id, "output": output}
 
-    def _result_parts(self, part: Any, where: str) -> list[Part]:
+    def _result_parts(self, part: Any) -> list[Part]:
         """Return a part of a result for upstream; a part that cannot be read is passed as text."""
         if not isinstance(part, dict):
             return [part_as_text(part)]
         try:
-            return self._parts(part, where)
+            return self._parts(part, _RESULT)
         except BadRequest:
             self._reading.dropped.add(f"content.{kind_of(part) or 'unknown'}")
             return [part_as_text(part)]

@@ -104,7 +104,7 @@ class _MessagesReader:
         thinking = parameters.NO_THINKING if self._plain else parameters.read_thinking(body)
         request = self._request(instructions, offered, history, thinking)
         answer = MessagesOptions(
-            input_tokens=count_tokens(body),
+            input_tokens=count_tokens(body, tools_size=offered.size),
             tool_shapes=offered.shapes,
             thinking=thinking.wanted,
             summaries=thinking.summaries,

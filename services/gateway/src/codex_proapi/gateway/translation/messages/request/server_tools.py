@@ -37,12 +37,12 @@ def server_call(part: Part, where: str, reading: TranslationContext) -> Item:
     return call_item(name, part.get("input"), call_id=part.get("id"), where=where, reading=reading)
 
 
-def server_result(part: Part, where: str, reading: TranslationContext) -> Item:
+def server_result(part: Part, reading: TranslationContext) -> Item:
     """Return the result as an item; its output is text, or parts where it has files or images."""
     content, failed = _readable(part.get("content"))
     if failed or part.get("is_error") is True:
         content = [{"type": "text", "text": "[tool error]"}, *_as_list(content)]
-    return result_item(content, call_id=part.get("tool_use_id"), where=where, reading=reading)
+    return result_item(content, call_id=part.get("tool_use_id"), reading=reading)
 
 
 def query_of(part: Part) -> str:

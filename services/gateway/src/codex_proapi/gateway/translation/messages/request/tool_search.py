@@ -35,8 +35,8 @@ NO_CHANGES: Final = ToolChanges()
 def changes_in(messages: Iterable[dict[str, Any]]) -> ToolChanges:
     """Return the changes in the system messages of a conversation."""
     changes: list[dict[str, Any]] = []
-    for entry in messages:
-        content = entry.get("content") if entry.get("role") == "system" else None
+    for entry in [entry for entry in messages if entry.get("role") == "system"]:
+        content = entry.get("content")
         if isinstance(content, list):
             parts = [part for part in content if isinstance(part, dict)]
             changes += [part for part in parts if part.get("type") in (ADDITION, REMOVAL)]

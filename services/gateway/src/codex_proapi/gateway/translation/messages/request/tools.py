@@ -22,6 +22,7 @@ from codex_proapi.gateway.translation.messages.answer.tool_arguments import (
     shape_of,
 )
 from codex_proapi.gateway.translation.messages.request.client_tools import defined_fields
+from codex_proapi.gateway.translation.messages.request.token_count import size_of_tools
 from codex_proapi.gateway.translation.messages.request.tool_search import PLACEHOLDER, ToolChanges
 from codex_proapi.gateway.translation.tools.tool_choice import Choice, read_choice
 from codex_proapi.gateway.translation.tools.tool_names import ToolNames
@@ -52,6 +53,8 @@ class OfferedTools(msgspec.Struct, frozen=True, kw_only=True):
     loads_tools: bool
     """Whether the client's tool search is among them."""
     choice: Choice
+    size: int
+    """The `size_of_tools` of the body's."""
 
 
 class _ReadTools(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +68,8 @@ class _ReadTools(msgspec.Struct, frozen=True, kw_only=True):
     shapes: dict[str, ToolShape]
     dropped: tuple[str, ...]
     loads_tools: bool
+    size: int
+    """Their `size_of_tools`."""
 
 
 def read_offered(
@@ -75,11 +80,13 @@ def read_offered(
     What a list alone is read as is remembered: agents send the same one with every request.
     """
     if not (body.tools or changes.added):
-        read = _NO_TOOLS
+        read, size = _NO_TOOLS, 0
     elif body.tools_json and not changes.added and not changes.removed:
         read = _read_again(body.tools_json)
+        size = read.size
     else:
         read = _read((*body.tools, *changes.added), changes.removed)
+        size = size_of_tools(body.tools)
     for name in read.dropped:
         dropped.add(name)
     tools, names = read.tools, read.names.copy()
@@ -93,6 +100,7 @@ def read_offered(
         declared=read.declared_names,
         loads_tools=read.loads_tools,
         choice=choice,
+        size=size,
     )
 
 
@@ -116,6 +124,7 @@ def _read(found: tuple[ToolFields, ...], removed: frozenset[str]) -> _ReadTools:
         shapes=shapes,
         dropped=dropped.names,
         loads_tools=any(tool.type == "function" and tool.name == NAME for tool in tools.tools),
+        size=size_of_tools(found),
     )
 
 
