@@ -88,8 +88,8 @@ def a_delta(text: str, number: int) -> bytes:
 def test_most_reads_are_their_handlers_as_they_are(kind: str) -> None:
     translator = TRANSLATORS[kind]()
     split: list[bytes] = []
-    pumped_blocks = translator._feed_blocks
-    translator._feed_blocks = lambda whole: split.append(whole) or pumped_blocks(whole)  # type: ignore[func-returns-value, method-assign]
+    feed_whole = translator._feed_whole
+    translator._feed_whole = lambda whole: split.append(whole) or feed_whole(whole)  # type: ignore[func-returns-value, method-assign]
     translator.feed(answers.encoded([says.created(), says.added(says.message())]))
     reads = [a_delta(f"é\\n {number}", number + 2) for number in range(4)]
     out = [translator.feed(read) for read in reads]

@@ -14,6 +14,9 @@ MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
+BLANK_LINE: Final = b"\n\n"
+"""Ends the last line of an event, and the event."""
+
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 """A comment, for keep-alive: every client tested skips it; a `data:` line without JSON breaks most."""
 
@@ -58,10 +61,15 @@ class SSESplitter(msgspec.Struct, kw_only=True):
 
     def feed(self, data: bytes) -> list[bytes]:
         """Add bytes; return the blocks they complete, with LF line ends."""
-        return self.split(self.whole(data))
+        blocks = self.whole(data).split(BLANK_LINE)
+        blocks.pop()
+        return blocks
 
     def whole(self, data: bytes) -> bytes:
-        """Add bytes; return what is whole, in one piece: blocks with LF line ends and blank lines."""
+        """Add bytes; return what is whole, in one piece: blocks with LF line ends and blank lines.
+
+        None from one beyond the limit on.
+        """
         if self.overlong:
             return b""
         if not self.started:
@@ -72,27 +80,21 @@ class SSESplitter(msgspec.Struct, kw_only=True):
         if self.after_cr or b"\r" in data:
             data = self._line_feeds(data)
         if self.pieces:
-            if b"\n\n" not in data and not (data[:1] == b"\n" and self.pieces[-1][-1:] == b"\n"):
+            if BLANK_LINE not in data and not (data[:1] == b"\n" and self.pieces[-1][-1:] == b"\n"):
                 self._keep(data)
                 return b""
             data = b"".join((*self.pieces, data))
             self._drop()
-        end = data.rfind(b"\n\n") + 2
+        end = data.rfind(BLANK_LINE) + 2
         if end == 1:
             end = 0
         elif data[end - 3 : end] == b"\n\n\n":
             # Of more than two line feeds an odd one belongs to what follows.
-            end = len(data) - len(data.split(b"\n\n")[-1])
+            end = len(data) - len(data.split(BLANK_LINE)[-1])
         if end < len(data):
             self._keep(data[end:])
-            return data[:end]
-        return data
-
-    def split(self, whole: bytes) -> list[bytes]:
-        """The blocks of what `whole` has returned; none behind one beyond the limit."""
-        blocks = whole.split(b"\n\n")
-        blocks.pop()
-        return self._bounded(blocks) if len(whole) > self.limit else blocks
+            data = data[:end]
+        return data if len(data) <= self.limit else self._bounded(data)
 
     def close(self) -> bytes:
         """Return the last block if it lacks its blank line; empty if there is none."""
@@ -105,13 +107,17 @@ class SSESplitter(msgspec.Struct, kw_only=True):
         if self.overlong:
             raise Malformed(f"An upstream event is longer than {self.limit} bytes.")
 
-    def _bounded(self, blocks: list[bytes]) -> list[bytes]:
-        for i, block in enumerate(blocks):
-            if len(block) > self.limit:
+    def _bounded(self, whole: bytes) -> bytes:
+        """What stands before a block beyond the limit."""
+        begin = 0
+        while begin < len(whole):
+            end = whole.find(BLANK_LINE, begin)
+            if end - begin > self.limit:
                 self.overlong = True
                 self._drop()
-                return blocks[:i]
-        return blocks
+                return whole[:begin]
+            begin = end + 2
+        return whole
 
     def _keep(self, data: bytes) -> None:
         if not data:

@@ -36,10 +36,9 @@ from codex_proapi.gateway.formats.codex.public_errors import public_error
 from codex_proapi.gateway.formats.codex.refusals import refusal_of_event
 from codex_proapi.gateway.formats.openai.errors import response_error_event, response_failed_event
 from codex_proapi.gateway.formats.openai.responses import complete_response, encode_response_event
-from codex_proapi.gateway.formats.sse import encode_sse
+from codex_proapi.gateway.formats.sse import BLANK_LINE, encode_sse
 from codex_proapi.gateway.translation.responses.options import ResponseOptions
 from codex_proapi.gateway.translation.stream.event_translator import (
-    BLANK_LINE,
     EventTranslator,
     FastHandler,
     ManyHandler,

@@ -27,7 +27,7 @@ from codex_proapi.gateway.formats.codex.public_errors import public_error
 from codex_proapi.gateway.formats.codex.refusals import refusal_of_event
 from codex_proapi.gateway.formats.openai.errors import response_error_event, response_failed_event
 from codex_proapi.gateway.formats.openai.responses import encode_response_event
-from codex_proapi.gateway.formats.sse import read_block
+from codex_proapi.gateway.formats.sse import BLANK_LINE, read_block
 from codex_proapi.gateway.translation.responses.events_from_upstream import (
     ResponseState,
     ResponseStream,
@@ -40,7 +40,6 @@ from codex_proapi.gateway.translation.responses.plain_events import (
     response_of,
 )
 from codex_proapi.gateway.translation.stream.event_translator import (
-    BLANK_LINE,
     EventTranslator,
     FastHandler,
     ManyHandler,
@@ -164,16 +163,15 @@ class ResponsesTranslator(EventTranslator):
         ):
             return None
         if event.sequence_number != self._next:
-            # No string can hold this unescaped, so the first one found is the field itself.
-            provided = b'"sequence_number":%d' % event.sequence_number
-            if provided not in block:
+            renumbered = _renumbered(block, event.sequence_number, self._next)
+            if renumbered is None:
                 return None
-            block = block.replace(provided, b'"sequence_number":%d' % self._next, 1)
+            block = renumbered
         self._next += 1
         return block if block.endswith(BLANK_LINE) else block + BLANK_LINE
 
     def _deltas(self, data: bytes, payloads: list[bytes]) -> bytes | None:
-        """Several deltas as they came; None if a number, or more, has to change."""
+        """Several deltas with their numbers replaced; None if more of one has to change."""
         if self._read is None:
             return None
         try:
@@ -181,13 +179,17 @@ class ResponsesTranslator(EventTranslator):
         except ValueError:
             return None
         positions = {(event.item_id, event.output_index, event.part) for event in events}
-        numbers = [event.sequence_number for event in events]
-        following = self._next + len(events)
-        if positions != {(self._item_id, self._index, self._part)} or numbers != list(
-            range(self._next, following)
-        ):
+        if positions != {(self._item_id, self._index, self._part)}:
             return None
-        self._next = following
+        numbers = [event.sequence_number for event in events]
+        wanted = range(self._next, self._next + len(events))
+        if numbers != list(wanted):
+            data = b""
+            for each in map(_renumbered, payloads, numbers, wanted):
+                if each is None:
+                    return None
+                data += b"%b%b\n\n" % (self._lines, each)
+        self._next = wanted.stop
         return data
 
     def _unchanged(self, block: bytes) -> bytes | None:
@@ -339,6 +341,15 @@ class ResponsesTranslator(EventTranslator):
         self.report.response_id = str(self._stream.response["id"])
         if self._options.keep_response:
             self.report.response = write(self._stream.response)
+
+
+def _renumbered(block: bytes, provided: int, wanted: int) -> bytes | None:
+    """The bytes of an event with another sequence number; None if its own is not written plainly."""
+    # No string can hold this unescaped, so the first one found is the field itself.
+    field = b'"sequence_number":%d' % provided
+    if field not in block:
+        return None
+    return block.replace(field, b'"sequence_number":%d' % wanted, 1)
 
 
 def _body_of(event: UpstreamEvent, data: bytes) -> Any:

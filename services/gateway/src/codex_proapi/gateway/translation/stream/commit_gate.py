@@ -21,7 +21,7 @@ from codex_proapi.gateway.formats.codex.events import (
     speaks,
 )
 from codex_proapi.gateway.formats.codex.refusals import Refusal, refusal_of_event
-from codex_proapi.gateway.formats.sse import SSESplitter, sound_utf8
+from codex_proapi.gateway.formats.sse import BLANK_LINE, SSESplitter, sound_utf8
 from codex_proapi.gateway.translation.stream.response_observer import observe
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
@@ -86,13 +86,17 @@ class CommitGate(msgspec.Struct):
         self.pieces.append(data)
         self.size += len(data)
         named = b'"model":"%b"' % self.model.encode() if self.model else b""
-        splitter = self.splitter
-        blocks = splitter.split(splitter.whole(data))
-        for block in blocks:
-            silent = block.startswith(SILENT_LINES) or (
-                block.startswith(CREATED_LINES) and named in block
+        whole = self.splitter.whole(data)
+        if not whole:
+            self.splitter.check()
+        end, size = 0, len(whole)
+        while end < size:
+            begin, end = end, whole.find(BLANK_LINE, end) + 2
+            silent = whole.startswith(SILENT_LINES, begin) or (
+                whole.startswith(CREATED_LINES, begin) and whole.find(named, begin, end) >= 0
             )
             if not silent:
+                block = whole[begin : end - 2]
                 found = decode_block(block if block.isascii() else sound_utf8(block))
                 if found is None:
                     continue
@@ -105,8 +109,6 @@ class CommitGate(msgspec.Struct):
             if self.events >= self.max_events:
                 break
         else:
-            if not blocks:
-                splitter.check()
             if self.size <= self.max_bytes:
                 return None
         return b"".join(self.pieces)

@@ -25,6 +25,7 @@ from codex_proapi.commons.native import NATIVE
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.errors import GatewayError, Malformed
 from codex_proapi.gateway.formats.sse import (
+    BLANK_LINE,
     KEEP_ALIVE,
     MAX_MESSAGE_BYTES,
     SSESplitter,
@@ -47,8 +48,8 @@ ShapeOf = Callable[[Any], Shape | None]
 NO_LINES: Final = b"\n"
 """A prefix that no block has."""
 DATA: Final = b"data: "
-BLANK_LINE: Final = b"\n\n"
-"""Ends the last line of an event, and the event."""
+AFTER_LINE: Final = len(b"\n" + DATA)
+"""Bytes of the end of an `event:` line, and of the name of the data field behind it."""
 RUN_TRIES: Final = 2
 """Times that taking events of one kind together may fail, before each is taken alone."""
 LF: Final = ord("\n")
@@ -77,6 +78,8 @@ class EventTranslator:
         self._splitter = SSESplitter()
         self._unsent: list[bytes] = []
         self._lines, self._tries = NO_LINES, 0
+        self._mixed = False
+        """Whether events of one kind that came in one read could not all be taken together."""
         self._handler: FastHandler = type(self)._slow  # noqa: SLF001
         self._at_border = False
         """Whether the next byte begins an event, and a handler for the kind of the last one is known."""
@@ -87,8 +90,7 @@ class EventTranslator:
         """Translate upstream's bytes into the client's; b"" if there are none to write.
 
         Most reads are one delta of the kind before it: it has one line of data, then the blank line.
-        Such a read is its handler's as it is. Every other one is taken as several of them, or split
-        into blocks.
+        Such a read is its handler's as it is; of every other one what is whole is gone through.
         """
         if (
             self._at_border
@@ -105,86 +107,76 @@ class EventTranslator:
         if self.done:
             return b""
         self._at_border = False
-        splitter = self._splitter
-        whole = splitter.whole(data)
-        if splitter.overlong or (passed := self._pass_many(whole)) is None:
-            passed = self._feed_blocks(whole)
-        self._at_border = splitter.at_border and not self.done and self._lines in self._fast
+        passed = self._feed_whole(self._splitter.whole(data))
+        self._at_border = self._splitter.at_border and not self.done and self._lines in self._fast
         return passed
 
-    def _pass_many(self, whole: bytes) -> bytes | None:
-        """The client's bytes for events of the last one's kind, one line of data each, or None."""
-        if not whole:
-            return b""
-        lines = self._lines
-        many = self._many.get(lines)
-        if many is None or not whole.startswith(lines) or len(whole) > MAX_MESSAGE_BYTES:
-            return None
-        if (passed := self._translated(whole)) is not None:
-            return passed
-        whole = sound_utf8(whole)
-        payloads = whole[len(lines) : -len(BLANK_LINE)].split(BLANK_LINE + lines)
-        if b"\n" in b"".join(payloads):
-            return None
-        passed = many(self, whole, payloads)
-        if passed is not None:
-            self.report.events += len(payloads)
-        return passed
-
-    def _feed_blocks(self, whole: bytes) -> bytes:
-        """Split what is whole into blocks, and translate each; those of one kind together."""
-        splitter, out, report = self._splitter, self._unsent, self.report
-        blocks = splitter.split(whole)
-        if not whole.isascii():
-            blocks = list(map(sound_utf8, blocks))
-        at, slow = 0, type(self)._slow  # noqa: SLF001
-        while at < len(blocks):
-            block, passed, end = blocks[at], None, at + 1
-            if block.startswith(self._silent):
+    def _feed_whole(self, whole: bytes) -> bytes:
+        """Translate whole events one by one; those of one kind that stand together at once."""
+        out, report, lines = self._unsent, self.report, self._lines
+        end, size = 0, len(whole)
+        while end < size:
+            begin, end = end, whole.find(BLANK_LINE, end) + 2
+            if whole.startswith(self._silent, begin):
                 report.events += 1
-                at = end
                 continue
-            if not block.startswith(self._lines):
+            known = whole.startswith(lines, begin)
+            if known and self._tries and whole.startswith(lines, end):
+                passed, run_end = self._pass_run(whole, begin)
+                if passed is not None:
+                    out.append(passed)
+                    end = run_end
+                    continue
+                self._tries -= 1
+            block = whole[begin : end - 2]
+            if not block.isascii():
+                block = sound_utf8(block)
+            if not known:
                 # The first of a kind is taken alone: that of an item's deltas is unlike the others.
-                self._lines = lines = block[: block.find(b"\n") + 1 + len(DATA)]
-                self._handler = self._fast.get(lines, slow)
+                self._lines = lines = block[: block.find(b"\n") + AFTER_LINE]
+                self._handler = self._fast.get(lines, type(self)._slow)  # noqa: SLF001
                 self._tries = RUN_TRIES if lines in self._many else 0
-            elif self._tries and end < len(blocks) and blocks[end].startswith(self._lines):
-                passed, end = self._pass_run(blocks, at)
-            if passed is None:
-                report.events += 1
-                one_line = block.find(b"\n", len(self._lines)) < 0
-                passed, end = self._handler(self, block) if one_line else None, at + 1
-                if passed is None:
-                    passed = self._slow(block)
-            out.append(passed)
+            report.events += 1
+            one_line = block.find(b"\n", len(lines)) < 0
+            passed = self._handler(self, block) if one_line else None
+            out.append(self._slow(block) if passed is None else passed)
             if self.done:
-                return self._send()
-            at = end
-        if splitter.overlong:
-            splitter.check()
+                break
+        if self._splitter.overlong and not self.done:
+            self._splitter.check()
         return self._send()
 
-    def _pass_run(self, blocks: list[bytes], begin: int) -> tuple[bytes | None, int]:
-        """The client's bytes for the blocks of one kind from `begin` on, and where they end.
+    def _pass_run(self, whole: bytes, begin: int) -> tuple[bytes | None, int]:
+        """The client's bytes for the events of the last one's kind from `begin` on, and where they end.
 
-        None if they cannot be taken together: the first delta of an item is often unlike the others.
+        None if they cannot be taken together. Those of one kind nearly always stand together, so all
+        up to the last one are tried first, once.
         """
-        lines, end = self._lines, begin + 1
-        while end < len(blocks) and blocks[end].startswith(lines):
-            end += 1
-        whole = BLANK_LINE.join(blocks[begin:end])
-        passed = self._translated(whole + BLANK_LINE)
-        if passed is not None:
-            return passed, end
-        payloads = whole[len(lines) :].split(BLANK_LINE + lines)
-        if b"\n" not in b"".join(payloads):
-            passed = self._many[lines](self, whole + BLANK_LINE, payloads)
-        if passed is None:
-            self._tries -= 1
-        else:
-            self.report.events += end - begin
-        return passed, end
+        if not self._mixed:
+            end = whole.find(BLANK_LINE, whole.rfind(self._lines, begin)) + 2
+            if (passed := self._together(whole[begin:end])) is not None:
+                return passed, end
+            self._mixed = True
+        end = whole.find(BLANK_LINE, begin) + 2
+        while whole.startswith(self._lines, end):
+            end = whole.find(BLANK_LINE, end) + 2
+        return self._together(whole[begin:end]), end
+
+    def _together(self, run: bytes) -> bytes | None:
+        """The client's bytes for some events of the last one's kind; None if one is another's business."""
+        copier, lines = self._kind_copier(), self._lines
+        if copier is not None and (translated := copier.translate(run)) is not None:
+            passed, events = translated
+            self.copied(events)
+            return passed
+        run = sound_utf8(run)
+        payloads = run[len(lines) : -len(BLANK_LINE)].split(BLANK_LINE + lines)
+        if b"\n" in b"".join(payloads):  # a second line of data, or another event
+            return None
+        many = self._many[lines](self, run, payloads)
+        if many is not None:
+            self.report.events += len(payloads)
+        return many
 
     def copier(self) -> "DeltaCopier | None":
         """What takes events of the last one's kind from upstream's chunks to the client's, if anything.
@@ -207,16 +199,6 @@ class EventTranslator:
         else:
             self._copier.number = self._next
         return self._copier
-
-    def _translated(self, whole: bytes) -> bytes | None:
-        """The client's bytes for whole events of the last one's kind by the copier, if it takes them."""
-        copier = self._kind_copier()
-        translated = copier.translate(whole) if copier is not None else None
-        if translated is None:
-            return None
-        passed, events = translated
-        self.copied(events)
-        return passed
 
     def copied(self, events: int) -> None:
         """Note the events that the copier has taken."""
@@ -259,7 +241,7 @@ class EventTranslator:
     def _last(self, block: bytes) -> bytes:
         """Translate a last block that lacks its blank line, as if it were there."""
         block = block.removesuffix(b"\n")
-        self._lines = lines = block[: block.find(b"\n") + 1 + len(DATA)]
+        self._lines = lines = block[: block.find(b"\n") + AFTER_LINE]
         handler = self._fast.get(lines)
         if handler is None or block.find(b"\n", len(lines)) >= 0:
             return self._slow(block)
