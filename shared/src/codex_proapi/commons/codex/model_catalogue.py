@@ -17,6 +17,8 @@ from codex_proapi.commons.codex.errors import ModelListUnreadable, ModelNotFound
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
 """Every reasoning effort there is, weakest first; nearness is counted in places of this list."""
+ULTRA = "ultra"
+"""The effort that no model takes by this name: `clamp` gives what it is on the wire."""
 SEED_NAMES = ("gpt-5.3-codex", "gpt-5.2-codex", "gpt-5-codex", "gpt-5", "gpt-4")
 """Names that must always be accepted: as themselves where listed, else as the default model."""
 NEUTRAL_NAME = "codex"
@@ -85,7 +87,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         if self.efforts and effort not in self.efforts:
             rank = EFFORTS.index(effort)
             nearest = min(self.efforts, key=lambda level: abs(EFFORTS.index(level) - rank))
-        return self.ultra_effort if nearest == "ultra" else nearest
+        return self.ultra_effort if nearest == ULTRA else nearest
 
     def refuses_version(self, version: str) -> bool:
         """Whether a client version is older than the least that this model takes; False if unknown."""
@@ -343,7 +345,7 @@ def _model(entry: dict[str, Any]) -> Model:
 def _ultra_effort(entry: dict[str, Any]) -> str:
     """The wire's effort for `ultra`: the entry's if it is a known one, else `max`."""
     told = _text(entry, "multi_agent_reasoning_effort")
-    return told if told in EFFORTS and told != "ultra" else "max"
+    return told if told in EFFORTS and told != ULTRA else "max"
 
 
 def _version(text: str) -> tuple[int, ...]:

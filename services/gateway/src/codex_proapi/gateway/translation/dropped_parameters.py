@@ -11,17 +11,14 @@ _MOST = 32
 class Dropped(msgspec.Struct):
     """A bounded set of names; a client's spelling is kept only if it is safe in a header."""
 
-    _names: dict[str, None] = {}
+    names: tuple[str, ...] = ()
+    """The names, in the order in which they were added."""
 
     def __repr__(self) -> str:
         return f"<Dropped {', '.join(self.names)}>"
 
     def add(self, name: str) -> None:
         """Add a name; repeated names and those beyond `_MOST` are ignored."""
-        if len(self._names) < _MOST:
-            self._names[name if _CLEAN.fullmatch(name) else "unknown"] = None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names, in the order in which they were added."""
-        return tuple(self._names)
+        name = name if _CLEAN.fullmatch(name) else "unknown"
+        if name not in self.names and len(self.names) < _MOST:
+            self.names += (name,)

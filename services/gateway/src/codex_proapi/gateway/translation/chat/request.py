@@ -28,9 +28,11 @@ def read_chat_request(
     """Translate a chat completions body. Raises BadRequest or UnknownModel."""
     try:
         reader = RequestReader(body, catalogue=catalogue, options=options, client=client)
-        field = reader.history_field(own="messages", other="input")
-        request, items = reader.upstream_request(field)
         asked = reader.body
+        field = "messages"
+        if not asked.values.get(field):
+            field = reader.history_field(own=field, other="input")
+        request, items = reader.upstream_request(field)
         if "previous_response_id" in asked.values and asked.text("previous_response_id"):
             # Chat has no stored responses: its clients send the whole history.
             reader.dropped.add("previous_response_id")

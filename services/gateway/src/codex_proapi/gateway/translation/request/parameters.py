@@ -8,7 +8,13 @@ import re
 from collections.abc import Container
 from typing import Any
 
-from codex_proapi.commons.codex.model_catalogue import EFFORTS, FAST_TIER, Model, Resolved
+from codex_proapi.commons.codex.model_catalogue import (
+    EFFORTS,
+    FAST_TIER,
+    ULTRA,
+    Model,
+    Resolved,
+)
 from codex_proapi.gateway.errors import BadRequest
 from codex_proapi.gateway.formats.client_body import MOST_STOP_CHARACTERS, ClientBody
 from codex_proapi.gateway.translation.dropped_parameters import Dropped
@@ -98,7 +104,8 @@ def reasoning_of(
         wanted = summary_of(body)
     reasoning: dict[str, Any] = {}
     if effort := resolved.effort or asked or default_effort or model.default_effort:
-        reasoning["effort"] = model.clamp(effort) if effort in EFFORTS else effort
+        usual = effort in model.efforts and effort != ULTRA
+        reasoning["effort"] = effort if usual or effort not in EFFORTS else model.clamp(effort)
     wanted = wanted or summary or model.default_summary
     if wanted in SUMMARIES:
         reasoning["summary"] = wanted

@@ -81,7 +81,10 @@ class RequestReader:
         self._rare = parameters.RARE.intersection(self.body.values)
         self.options = options
         self.client = client
-        self.asked_model = self.body.text("model") or options.default_model or ""
+        model = self.body.values.get("model")
+        if not isinstance(model, str):
+            model = self.body.text("model")
+        self.asked_model = model or options.default_model or ""
         try:
             self.resolved = catalogue.resolve(self.asked_model)
         except ModelNotFound as missing:
@@ -91,13 +94,11 @@ class RequestReader:
         self.tools = NO_TOOLS
 
     def history_field(self, *, own: str, other: str) -> str:
-        """Return the name of the field with the history: `other` if only that is filled, else `own`.
+        """Return the name of the field with the history, where `own` is not filled: `other` if it is.
 
         Some clients post one API's body to the other's route (seen with Cursor).
         """
         values = self.body.values
-        if values.get(own):
-            return own
         if other in values:
             return other
         if own in values or values.get("previous_response_id"):
@@ -182,7 +183,7 @@ class RequestReader:
         translated = TranslatedRequest(
             request=request,
             asked_model=self.asked_model[:_MODEL_NAME_LENGTH] or request.model,
-            stream=self.body.flag("stream"),
+            stream=self.body.values.get("stream") is True or self.body.flag("stream"),
             answer=answer,
             verbatim=verbatim,
             tool_names=self.names.restored,

@@ -74,7 +74,9 @@ def _translated(reader: RequestReader, *, compact: bool) -> TranslatedRequest:
         field = "input"
         request, items = _codex_request(reader)
     else:
-        field = reader.history_field(own="input", other="messages")
+        field = "input"
+        if not values.get(field):
+            field = reader.history_field(own=field, other="messages")
         request, items = reader.upstream_request(field, echoed={"metadata"})
         echo["metadata"] = _metadata(body) if "metadata" in values else {}
     if compact and (not items or items[-1] != COMPACTION_TRIGGER):

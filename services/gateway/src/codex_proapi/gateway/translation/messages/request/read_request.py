@@ -116,7 +116,7 @@ class _MessagesReader:
         translated = TranslatedRequest(
             request=request,
             asked_model=self._asked_model[:_MODEL_NAME_LENGTH] or request.model,
-            stream=body.flag("stream"),
+            stream=body.values.get("stream") is True or body.flag("stream"),
             answer=answer,
             tool_names=offered.names.restored,
             asks_faster=body.values.get("speed") == "fast",

@@ -89,7 +89,8 @@ def read_offered(
         size = size_of_tools(body.tools)
     for name in read.dropped:
         dropped.add(name)
-    tools, names = read.tools, read.names.copy()
+    tools = read.tools
+    names = ToolNames() if read is _NO_TOOLS else read.names.copy()
     choice: Choice = "none" if silent else "auto"
     if not silent and (asked := body.values.get("tool_choice")) is not None:
         choice = _choice(asked, read.declared, tools, names)
