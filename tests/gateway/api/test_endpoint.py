@@ -86,9 +86,9 @@ async def test_requests_whose_key_is_being_looked_up_count(redis_url: str) -> No
         gateway = play.replicas[0].gateway
         authenticate, go_on = gateway.stores.authenticator.authenticate, asyncio.Event()
 
-        async def slow(headers: Any) -> Any:
+        async def slow(caller: Any) -> Any:
             await go_on.wait()
-            return await authenticate(headers)
+            return await authenticate(caller)
 
         gateway.stores.authenticator.authenticate = slow
         asked = [asyncio.ensure_future(play.chat()) for _ in range(2)]

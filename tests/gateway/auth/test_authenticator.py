@@ -13,8 +13,8 @@ from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.gateway.auth.authenticator import (
     Authenticator,
     check_model,
-    secret_of,
 )
+from codex_proapi.gateway.auth.caller import Caller, secret_of
 from codex_proapi.gateway.errors import BadKey, StoreUnreachable, UnknownModel
 
 
@@ -60,7 +60,7 @@ def an_authenticator(store: Any, policy: Any = KeyPolicy.REQUIRED, clock: Any = 
 
 
 def bearer(secret: Any) -> Any:
-    return {b"authorization": f"Bearer {secret}".encode()}
+    return Caller.of({b"authorization": f"Bearer {secret}".encode()})
 
 
 async def test_a_key_is_looked_up_once(store: Any) -> None:
@@ -80,19 +80,19 @@ async def test_a_key_that_was_found_is_known_without_redis_until_keys_change_or_
     clock = Clock()
     authenticator = an_authenticator(store, clock=clock)
     _, secret = await store.create("mine", expires_at=int(clock()) + 60)
-    headers = bearer(secret)
-    assert authenticator.known(headers) is None
-    assert authenticator.known({}) is None
+    caller = bearer(secret)
+    assert authenticator.known(caller) is None
+    assert authenticator.known(Caller()) is None
 
-    admitted = await authenticator.authenticate(headers)
-    assert authenticator.known(headers) == admitted
+    admitted = await authenticator.authenticate(caller)
+    assert authenticator.known(caller) == admitted
     assert authenticator.known(bearer("wrong")) is None
     clock.pass_(60)
-    assert authenticator.known(headers) is None
+    assert authenticator.known(caller) is None
     clock.pass_(-1)
-    assert authenticator.known(headers) == admitted
+    assert authenticator.known(caller) == admitted
     authenticator.see(admitted.version + 1)
-    assert authenticator.known(headers) is None
+    assert authenticator.known(caller) is None
 
 
 async def test_a_wrong_key_is_refused_and_not_looked_up_again_for_a_while(store: Any) -> None:
@@ -114,7 +114,7 @@ async def test_no_key_and_a_monster_are_refused_without_a_look(store: Any) -> No
     authenticator = an_authenticator(store)
 
     with pytest.raises(BadKey, match="didn't provide"):
-        await authenticator.authenticate({})
+        await authenticator.authenticate(Caller())
     with pytest.raises(BadKey):
         await authenticator.authenticate(bearer("x" * 10_000))
     assert store.asked == 0
@@ -177,7 +177,7 @@ def test_a_key_may_use_the_models_it_names_however_they_are_written() -> None:
 async def test_openly_anybody_comes_in_until_the_first_key_is_made(store: Any) -> None:
     authenticator = an_authenticator(store, KeyPolicy.OPEN)
     nobody, anybody = (
-        await authenticator.authenticate({}),
+        await authenticator.authenticate(Caller()),
         await authenticator.authenticate(bearer("anything")),
     )
     assert (nobody.key, anybody.key) == (None, None)
@@ -239,7 +239,7 @@ async def test_an_open_door_is_known_by_the_version_that_came_while_it_was_looke
         return await is_any()
 
     monkeypatch.setattr(store, "any", lookup)
-    await authenticator.authenticate({})
+    await authenticator.authenticate(Caller())
     store.away = True
 
     assert looks == [-1, 0]

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from codex_proapi.gateway.auth.caller import Caller
 from codex_proapi.gateway.auth.origins import TrustedOrigins
 from codex_proapi.gateway.errors import OriginRefused
 
@@ -11,7 +12,7 @@ TRUSTED = TrustedOrigins(
 
 
 def check(**headers: str) -> None:
-    TRUSTED.check({name.encode(): value.encode() for name, value in headers.items()})
+    TRUSTED.check(Caller.of({name.encode(): value.encode() for name, value in headers.items()}))
 
 
 @pytest.mark.parametrize(

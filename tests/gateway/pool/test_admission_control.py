@@ -17,6 +17,7 @@ from codex_proapi.commons.balancing.candidates import Window
 from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.redis import keyspace
 from codex_proapi.gateway.auth.authenticator import Authenticated, Authenticator
+from codex_proapi.gateway.auth.caller import Caller
 from codex_proapi.gateway.errors import BadKey, LimitExceeded
 from codex_proapi.gateway.limits.key_claims import Claims
 from codex_proapi.gateway.limits.limit_charge import charge_for
@@ -57,7 +58,7 @@ class Gate:
         return key
 
     async def authenticated(self) -> Authenticated:
-        return await self.authenticator.authenticate({b"x-api-key": self.secret.encode()})
+        return await self.authenticator.authenticate(Caller(self.secret))
 
     async def admit(self, authenticated: Authenticated, claims: Claims | None = None) -> Any:
         return await self.control.admit(

@@ -7,6 +7,7 @@ from functools import partial
 
 from codex_proapi.commons.http.connection.request_cycle import ClientGone
 from codex_proapi.gateway.api.dialects.messages import MESSAGES
+from codex_proapi.gateway.auth.caller import Caller
 from codex_proapi.gateway.errors import GatewayError
 from codex_proapi.gateway.exchange.serve import ExchangeService
 from codex_proapi.gateway.formats.anthropic.request import message_list
@@ -35,7 +36,7 @@ class CountTokens:
         sink = HttpSink(send, request_id, MESSAGES)
         hold = BodyHold()
         try:
-            hold = self._service.hold_body(await self._service.authenticate(headers))
+            hold = self._service.hold_body(await self._service.authenticate(Caller.of(headers)))
             body = await receive_body(receive, headers, hold=hold)
             counted = await work_on(body, partial(_counted, body), turn=hold.turn)
         except ClientGone:

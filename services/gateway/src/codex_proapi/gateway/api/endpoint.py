@@ -10,12 +10,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
+from codex_proapi.gateway.auth.client_head import NO_HEAD, ClientHead
 from codex_proapi.gateway.exchange.serve import ExchangeService, Request
 from codex_proapi.gateway.server.asgi import Receive, Scope, Send, headers_of
 from codex_proapi.gateway.server.body_budget import BodyHold
 from codex_proapi.gateway.server.read_body import read_body
 from codex_proapi.gateway.server.sink import DirectSink, HttpSink
-from codex_proapi.gateway.translation.request.translated_request import read_headers
 
 
 class DirectRequest(Request, kw_only=True, eq=False):
@@ -25,24 +25,28 @@ class DirectRequest(Request, kw_only=True, eq=False):
 
     async def read_body(self, hold: BodyHold) -> bytes:
         """The body, decompressed, once."""
-        whole = self.cycle.whole_body
-        return await read_body(self.cycle.receive, self.headers, hold=hold, whole=whole)
+        cycle, whole = self.cycle, self.cycle.whole_body
+        return await read_body(cycle.receive, dict(cycle.headers), hold=hold, whole=whole)
 
-    def take_headers(self) -> Mapping[str, str]:
-        """Those of its headers that are read, as text, once."""
-        headers, self.headers = self.headers, {}
-        self.cycle.head.headers.clear()
-        return read_headers(headers)
+    def take_head(self) -> ClientHead:
+        """What its head says, once; a head that no other request has is dropped."""
+        head, self.head = self.head, NO_HEAD
+        if self.cycle.known_head is None:
+            self.cycle.head.headers.clear()
+        return head
 
 
 class AsgiRequest(Request, kw_only=True, eq=False):
     """A request through ASGI."""
 
     receive: Receive
+    headers: Mapping[bytes, bytes]
+    """By lower-case name."""
 
     async def read_body(self, hold: BodyHold) -> bytes:
         """The body, decompressed, once."""
-        return await read_body(self.receive, self.headers, hold=hold)
+        headers, self.headers = self.headers, {}
+        return await read_body(self.receive, headers, hold=hold)
 
 
 class Endpoint:
@@ -54,14 +58,15 @@ class Endpoint:
     def __repr__(self) -> str:
         return f"<Endpoint {self._service.dialect.name}>"
 
-    def direct(self, cycle: RequestCycle, request_id: str) -> Coroutine[Any, Any, None]:
-        """What serves one request on its connection."""
-        headers = dict(cycle.head.headers)
+    def direct(
+        self, cycle: RequestCycle, request_id: str, head: ClientHead
+    ) -> Coroutine[Any, Any, None]:
+        """What serves one request on its connection; `head` is what that says."""
         request = DirectRequest(
             id=request_id,
-            headers=headers,
+            head=head,
             watch=cycle.watch,
-            whole=None if b"content-encoding" in headers else cycle.whole_body,
+            whole=None if head.packed else cycle.whole_body,
             cycle=cycle,
         )
         sink = DirectSink(cycle.send, request_id, self._service.dialect, cycle)
@@ -74,8 +79,13 @@ class Endpoint:
         def watch(gone: Callable[[], None]) -> None:
             watching.append(asyncio.ensure_future(_disconnected(receive, gone)))
 
+        headers = headers_of(scope)
         request = AsgiRequest(
-            id=request_id, headers=headers_of(scope), watch=watch, receive=receive
+            id=request_id,
+            head=ClientHead.of(headers),
+            watch=watch,
+            receive=receive,
+            headers=headers,
         )
         sink = HttpSink(send, request_id, self._service.dialect)
         try:

@@ -7,6 +7,9 @@ own requests. Routes of dialects are also open to the server without ASGI: `Rout
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
+import msgspec
+
+from codex_proapi.commons.http.connection.heads import RequestHead
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
 from codex_proapi.commons.http.figures import FiguresAccess
 from codex_proapi.commons.http.forwarded import client_address
@@ -27,6 +30,7 @@ from codex_proapi.gateway.api.paths import (
     route_of,
 )
 from codex_proapi.gateway.api.unserved_paths import hint_for
+from codex_proapi.gateway.auth.client_head import ClientHead
 from codex_proapi.gateway.errors import (
     ClientFault,
     GatewayError,
@@ -68,6 +72,15 @@ def fault_body(fault: HttpFault, request_id: str) -> bytes:
 NO_TOKEN: Final = FiguresAccess()
 CheckPage: TypeAlias = Callable[[Mapping[bytes, bytes]], Awaitable[None]]
 """Raises OriginRefused for a web page that may not use the gateway at the moment."""
+
+
+class DirectRoute(msgspec.Struct, frozen=True):
+    """What answers requests with one head without ASGI, and what that says of their client."""
+
+    endpoint: Endpoint
+    address: str
+    """The client's, for the log."""
+    client: ClientHead
 
 
 class Router:
@@ -129,13 +142,25 @@ class Router:
 
     def direct(self, cycle: RequestCycle) -> Coroutine[Any, Any, None] | None:
         """What answers a request without ASGI; None for routes that go through ASGI."""
-        head = cycle.head
+        known = cycle.known_head
+        route: DirectRoute | None = known.handling if known is not None else None
+        if route is None:
+            route = self._direct_route(cycle.head)
+            if route is None:
+                return None
+            if known is not None:
+                known.handling = route
+        request_id = make_request_id()
+        bind_request(request_id, route.address)
+        return route.endpoint.direct(cycle, request_id, route.client)
+
+    def _direct_route(self, head: RequestHead) -> DirectRoute | None:
+        """What answers requests with a head without ASGI: by nothing but the head and the peer."""
         endpoint = self._direct.get(head.path) if head.method == "POST" else None
         if endpoint is None:
             return None
-        request_id = make_request_id()
-        bind_request(request_id, client_address(head.client, head.headers, self._trusted_proxies))
-        return endpoint.direct(cycle, request_id)
+        address = client_address(head.client, head.headers, self._trusted_proxies)
+        return DirectRoute(endpoint, address, ClientHead.of(dict(head.headers)))
 
 
 def _comes_from_page(scope: Scope) -> bool:

@@ -22,6 +22,7 @@ from codex_proapi.gateway.api.paths import HELLO_ROUTE, OWN_USAGE_ROUTE, USAGE_R
 from codex_proapi.gateway.api.receipts import receipt_of
 from codex_proapi.gateway.api.stored_responses import StoredResponses
 from codex_proapi.gateway.auth.authenticator import Authenticator
+from codex_proapi.gateway.auth.caller import Caller
 from codex_proapi.gateway.errors import GatewayError, StoreUnreachable, UnknownRoute
 from codex_proapi.gateway.formats.anthropic.models import page_of
 from codex_proapi.gateway.formats.codex.quota_encoder import usage_of_quota
@@ -166,7 +167,9 @@ class Handlers:
 
     async def _authenticated(self, request: AnyRequest) -> ApiKey | None:
         """Authenticate; the keys' version is read here, as these routes take no snapshot."""
-        authenticated = await self._authenticator.authenticate(dict(request.scope["headers"]))
+        authenticated = await self._authenticator.authenticate(
+            Caller.of(dict(request.scope["headers"]))
+        )
         try:
             return (await self._authenticator.again(authenticated)).key
         except StoreUnavailable:

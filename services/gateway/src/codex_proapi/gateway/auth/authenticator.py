@@ -16,6 +16,7 @@ from codex_proapi.commons.cluster.live_settings import KeyPolicy
 from codex_proapi.commons.redis.circuit_breaker import RedisCircuitBreaker
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.runtime.tasks import SingleFlight
+from codex_proapi.gateway.auth.caller import Caller
 from codex_proapi.gateway.auth.origins import TrustedOrigins
 from codex_proapi.gateway.auth.refused_keys import RefusedKeys
 from codex_proapi.gateway.errors import BadKey, OriginRefused, StoreUnreachable, UnknownModel
@@ -107,38 +108,38 @@ class Authenticator:
         """Drop everything cached."""
         self.see(-1)
 
-    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Authenticated:
-        """Authenticate a request by its headers (lower-case names).
+    async def authenticate(self, caller: Caller) -> Authenticated:
+        """Authenticate a request.
 
         Raises:
             BadKey: the key is missing, wrong, revoked or expired.
             OriginRefused: open mode does not serve this origin or host name.
             StoreUnreachable: Redis is away and the key is not cached.
         """
-        return self.known(headers) or await self._looked_up(headers)
+        return self.known(caller) or await self._looked_up(caller)
 
-    def known(self, headers: Mapping[bytes, bytes]) -> Authenticated | None:
+    def known(self, caller: Caller) -> Authenticated | None:
         """Authenticate a request by what is cached; None if Redis has to be asked.
 
         Raises:
             OriginRefused: open mode does not serve this origin or host name.
         """
-        secret, version = secret_of(headers), self._view.version
+        secret, version = caller.secret, self._view.version
         # Open mode was found in force less than MISS_SECONDS ago: no key was ever made then.
         if (
             self.policy is KeyPolicy.OPEN
             and version == self._open_version
             and self._clock() < self._open_until
         ):
-            self._origins.check(headers)
+            self._origins.check(caller)
             return Authenticated(secret, None, version)
         key = self._view.cached(secret) if secret else None
         if key is None or self._is_over(key):
             return None
         return Authenticated(secret, key, version)
 
-    async def _looked_up(self, headers: Mapping[bytes, bytes]) -> Authenticated:
-        secret, began = secret_of(headers), self._redis_breaker.now()
+    async def _looked_up(self, caller: Caller) -> Authenticated:
+        secret, began = caller.secret, self._redis_breaker.now()
         try:
             key = await self._find(secret)
             if key is not None and self._is_over(key):
@@ -148,13 +149,13 @@ class Authenticator:
             if key is None:
                 self._remember_miss(secret)
                 if await self._is_open():
-                    self._origins.check(headers)
+                    self._origins.check(caller)
                     return Authenticated(secret, None, self._view.version)
                 raise self._refusal(WRONG if secret else MISSING, secret)
         except StoreUnavailable as error:
             self._redis_breaker.fail(error, since=began)
             if self._was_open():
-                self._origins.check(headers)
+                self._origins.check(caller)
                 return Authenticated(secret, None, self._view.version)
             raise StoreUnreachable("The key store does not answer. Please try again.") from None
         if self._is_over(key):
@@ -177,7 +178,7 @@ class Authenticator:
         if self.policy is not KeyPolicy.OPEN:
             return
         try:
-            self._origins.check(headers)
+            self._origins.check(Caller.of(headers))
         except OriginRefused:
             try:
                 if await self._is_open():
@@ -203,7 +204,7 @@ class Authenticator:
             self.see(version)
         if authenticated.version == version:
             return authenticated
-        return await self.authenticate({b"x-api-key": authenticated.secret.encode("latin-1")})
+        return await self.authenticate(Caller(authenticated.secret))
 
     async def _read_version(self) -> int:
         """Read the current version of the keys."""
@@ -267,17 +268,3 @@ def check_model(key: ApiKey | None, model: str) -> None:
 
 def _terms(key: ApiKey | None) -> ApiKey | None:
     return key and msgspec.structs.replace(key, last_used_at=0)
-
-
-def secret_of(headers: Mapping[bytes, bytes]) -> str:
-    """The API key in request headers: `Authorization`, `x-api-key` or `api-key`; empty for none."""
-    provided = headers.get(b"authorization")
-    if provided is not None:
-        scheme, _, rest = provided.strip().partition(b" ")
-        secret = rest.strip() if scheme.lower() == b"bearer" else provided.strip()
-        if secret and secret.lower() != b"bearer":
-            return secret.decode("latin-1")
-    for name in (b"x-api-key", b"api-key"):
-        if secret := headers.get(name, b"").strip():
-            return secret.decode("latin-1")
-    return ""

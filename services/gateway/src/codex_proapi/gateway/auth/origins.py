@@ -8,9 +8,10 @@ answers, by its own `Origin` or by DNS rebinding; so only trusted origins and ho
 import functools
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
+from codex_proapi.gateway.auth.caller import Caller
 from codex_proapi.gateway.errors import OriginRefused
 
 _ORIGIN: Final = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?")
@@ -52,16 +53,15 @@ class TrustedOrigins:
     def __repr__(self) -> str:
         return f"<TrustedOrigins {sorted(self._origins)}>"
 
-    def check(self, headers: Mapping[bytes, bytes]) -> None:
+    def check(self, caller: Caller) -> None:
         """Raise OriginRefused if `Host` or `Origin` of a request is not trusted."""
-        host = headers.get(b"host", b"").decode("latin-1").lower()
+        host, origin = caller.host, caller.origin
         if host and not self._serves(host):
             raise OriginRefused(
                 "While no API key is needed, requests are served under names of this machine and "
                 "under PUBLIC_URL only. Create a key in the console, or set PUBLIC_URL."
             )
-        origin = headers.get(b"origin")
-        if origin is not None and not self._trusts(origin.decode("latin-1"), host):
+        if origin is not None and not self._trusts(origin, host):
             raise OriginRefused(
                 "While no API key is needed, other web pages are not served. Create a key in the "
                 "console, or name the page's origin in ALLOWED_ORIGINS."

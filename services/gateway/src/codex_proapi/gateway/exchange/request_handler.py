@@ -5,7 +5,6 @@ key have changed between authentication and admission, or if another model serve
 that no account can.
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 from codex_proapi.commons.api_keys.fair_shares import FairShare
@@ -14,6 +13,7 @@ from codex_proapi.commons.cluster.live_settings import ModelSubstitution
 from codex_proapi.commons.codex.luna_reserve import LunaReserve
 from codex_proapi.commons.prices.price_table import PricedModel
 from codex_proapi.gateway.auth.authenticator import Authenticated
+from codex_proapi.gateway.auth.client_head import ClientHead
 from codex_proapi.gateway.errors import (
     AccountsClosed,
     AllCooling,
@@ -88,17 +88,17 @@ class RequestHandler:
         self,
         exchange: Exchange,
         writer: ResponseWriter,
-        headers: Mapping[str, str],
+        client: ClientHead,
         *,
         authenticated: Authenticated,
     ) -> Committed:
         """Translate, admit and dispatch `exchange.body`; gives the committed answer.
 
         Where no account can serve the model for a while, its fallback is sent instead; where the
-        model of small work cannot serve, the one that was asked for. `headers` are the request's by
-        lower-case name. Raises GatewayError, the client's error.
+        model of small work cannot serve, the one that was asked for. Raises
+        GatewayError, the client's error.
         """
-        traits, options = ClientTraits.of(headers), self._services.options
+        traits, options = client.traits, self._services.options
         exchange.is_codex = traits.is_codex
         translated, admission = await self._admitted(exchange, writer, traits, authenticated)
         asked = DispatchState(
@@ -107,7 +107,7 @@ class RequestHandler:
             lease_request=admission.lease_request,
             first=admission.state,
             longest_wait=writer.longest_wait,
-            codex_headers=headers if traits.is_codex else None,
+            codex_headers=client.headers if traits.is_codex else None,
             drop_substituted=options.model_substitution is ModelSubstitution.RETRY,
             # A stream that the client has received is never requested again.
             repeatable=not translated.stream,

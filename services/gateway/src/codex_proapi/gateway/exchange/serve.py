@@ -6,7 +6,7 @@ client gets a response and the exchange is settled once.
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property, partial
 
 import msgspec
@@ -16,6 +16,8 @@ from codex_proapi.commons.http.connection.request_cycle import ClientGone
 from codex_proapi.commons.runtime.errors import StoreUnavailable
 from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.auth.authenticator import Authenticated
+from codex_proapi.gateway.auth.caller import Caller
+from codex_proapi.gateway.auth.client_head import NO_HEAD, ClientHead
 from codex_proapi.gateway.errors import GatewayError, LimitExceeded, StoreUnreachable
 from codex_proapi.gateway.exchange.answer.response_pump import ResponsePump
 from codex_proapi.gateway.exchange.answer.response_writer import ResponseWriter, WriterTerms
@@ -29,7 +31,6 @@ from codex_proapi.gateway.server.body_threads import work_on
 from codex_proapi.gateway.server.error_response import internal_fault, log_refusal
 from codex_proapi.gateway.server.request_context import bind_key
 from codex_proapi.gateway.server.sink import Sink
-from codex_proapi.gateway.translation.request.translated_request import read_headers
 
 LARGE_BODY = 1024 * 1024
 """Bytes of a body from which other tasks may run between reading it and translating it.
@@ -43,8 +44,8 @@ class Request(msgspec.Struct, kw_only=True, eq=False):
     """One request, as the server received it; each way that requests come in has a subclass."""
 
     id: str
-    headers: Mapping[bytes, bytes]
-    """By lower-case name."""
+    head: ClientHead
+    """What its head says."""
     watch: Callable[[Callable[[], None]], None]
     """Calls what it is given once the client has left; used when the body was read."""
     whole: bytes | None = None
@@ -58,10 +59,10 @@ class Request(msgspec.Struct, kw_only=True, eq=False):
         """The body, decompressed, once; `hold` takes its bytes. Raises ClientFault or ClientGone."""
         raise NotImplementedError
 
-    def take_headers(self) -> Mapping[str, str]:
-        """Those of its headers that are read, as text, once: an answer may take long."""
-        headers, self.headers = self.headers, {}
-        return read_headers(headers)
+    def take_head(self) -> ClientHead:
+        """What its head says, once: an answer may take long."""
+        head, self.head = self.head, NO_HEAD
+        return head
 
 
 class ExchangeService:
@@ -81,11 +82,8 @@ class ExchangeService:
         """An empty share of the body budget, for a request of a key."""
         return BodyHold(self._services.bodies, authenticated.key.id if authenticated.key else "")
 
-    async def authenticate(self, headers: Mapping[bytes, bytes]) -> Authenticated:
+    async def authenticate(self, caller: Caller) -> Authenticated:
         """Check capacity and authenticate a request.
-
-        Args:
-            headers: request headers by lower-case name.
 
         Raises:
             Overloaded: too many exchanges are in flight, or the replica drains.
@@ -95,11 +93,11 @@ class ExchangeService:
         services = self._services
         try:
             services.in_flight.check()
-            authenticated = services.authenticator.known(headers)
+            authenticated = services.authenticator.known(caller)
             if authenticated is None:
                 services.in_flight.arriving += 1
                 try:
-                    authenticated = await services.authenticator.authenticate(headers)
+                    authenticated = await services.authenticator.authenticate(caller)
                 finally:
                     services.in_flight.arriving -= 1
                 services.in_flight.check()  # as many may have waited for Redis as there is room for
@@ -119,7 +117,7 @@ class ExchangeService:
             CancelledError: the calling task was cancelled, other than by `Exchange.interrupt`.
         """
         try:
-            authenticated = request.authenticated or await self.authenticate(request.headers)
+            authenticated = request.authenticated or await self.authenticate(request.head.caller)
         except GatewayError as error:
             await sink.fail(error)
             return
@@ -134,7 +132,7 @@ class ExchangeService:
                 await _check_large(exchange.body, exchange.hold)
             request.watch(partial(exchange.interrupt, None))
             committed = await self._handler.dispatched(
-                exchange, writer, request.take_headers(), authenticated=authenticated
+                exchange, writer, request.take_head(), authenticated=authenticated
             )
             await self._pump.give(committed, exchange, writer)
         except ClientGone:

@@ -8,6 +8,7 @@ from websockets.server import ServerProtocol
 
 from codex_proapi.commons.http.upgrade import UPGRADE, UpgradeOffer
 from codex_proapi.commons.runtime.tasks import Tasks
+from codex_proapi.gateway.auth.client_head import ClientHead
 from codex_proapi.gateway.errors import BadRequest, GatewayError, UpgradeRefused
 from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.serve import ExchangeService
@@ -58,9 +59,9 @@ class WebSocketEndpoint:
         """Serve one request that offers an upgrade."""
         del receive
         offer: UpgradeOffer = scope["extensions"][UPGRADE]
-        headers = headers_of(scope)
+        head = ClientHead.of(headers_of(scope))
         try:
-            authenticated = await self._service.authenticate(headers)
+            authenticated = await self._service.authenticate(head.caller)
             if len(self._sessions) >= MOST_SOCKETS:
                 raise UpgradeRefused("Too many connections are open here; use POST over HTTP.")
             framing = _answered(scope, request_id)
@@ -75,8 +76,7 @@ class WebSocketEndpoint:
                 headers=[_VERSION],
             )
             return
-        kept = {name: value for name, value in headers.items() if name not in _HANDSHAKE_HEADERS}
-        session = Session(self._shared, headers=kept, authenticated=authenticated, client=client())
+        session = Session(self._shared, head=head, authenticated=authenticated, client=client())
         session.connection = WebSocketConnection(
             framing, session, hold_body=lambda: self._service.hold_body(authenticated)
         )

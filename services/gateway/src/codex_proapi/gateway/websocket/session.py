@@ -12,6 +12,7 @@ from websockets.frames import CloseCode
 from codex_proapi.commons.http.request_id import make_request_id
 from codex_proapi.commons.runtime.tasks import Tasks
 from codex_proapi.gateway.auth.authenticator import Authenticated
+from codex_proapi.gateway.auth.client_head import ClientHead
 from codex_proapi.gateway.errors import BadKey, BadRequest, GatewayError
 from codex_proapi.gateway.exchange.serve import LARGE_BODY, ExchangeService, Request
 from codex_proapi.gateway.server.body_budget import BodyHold
@@ -63,10 +64,10 @@ class TurnRequest(Request, kw_only=True, eq=False):
         body, self.body = self.body, b""
         return body
 
-    def take_headers(self) -> Mapping[str, str]:
-        """Its headers as text, once."""
+    def take_head(self) -> ClientHead:
+        """What its connection's head and its frame say, once."""
         more, self.more_headers = self.more_headers, {}
-        return {**super().take_headers(), **more}
+        return super().take_head().with_headers(more)
 
 
 class Session:
@@ -74,7 +75,7 @@ class Session:
 
     Args:
         shared: what all sessions share.
-        headers: the handshake's headers, by lower-case name.
+        head: what the handshake's head says.
         authenticated: the client's key as the handshake found it.
         client: the client's address, for the log.
     """
@@ -83,14 +84,14 @@ class Session:
         self,
         shared: Shared,
         *,
-        headers: Mapping[bytes, bytes],
+        head: ClientHead,
         authenticated: Authenticated,
         client: str,
     ) -> None:
         self.connection: WebSocketConnection
         """The connection; set before the first message."""
         self._shared = shared
-        self._headers = headers
+        self._head = head
         self._authenticated = authenticated
         self._client = client
         self._conversation: Conversation = shared.conversations.begin()
@@ -155,7 +156,7 @@ class Session:
     async def _check_key(self) -> None:
         """Close an idle connection whose key is not valid any more; a turn is ended as any stream."""
         try:
-            self._authenticated = await self._shared.service.authenticate(self._headers)
+            self._authenticated = await self._shared.service.authenticate(self._head.caller)
         except BadKey as error:
             if self._turn is None:
                 self._revoked(error)
@@ -221,7 +222,7 @@ class Session:
             sink.frames.ended = True
             return
         del data
-        authenticated = await self._shared.service.authenticate(self._headers)
+        authenticated = await self._shared.service.authenticate(self._head.caller)
         self._authenticated = authenticated
         continues = bool(frame.previous) and frame.previous == self._conversation.response_id
         packed = await self._packed(frame, hold)
@@ -232,7 +233,7 @@ class Session:
         elsewhere = bool(frame.previous) and not continues
         request = TurnRequest(
             id=request_id,
-            headers=self._headers,
+            head=self._head,
             more_headers=frame.headers,
             authenticated=authenticated,
             hold=hold,

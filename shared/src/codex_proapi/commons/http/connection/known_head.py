@@ -5,7 +5,7 @@ same, so it is recognised by comparing them. What this is to a parser is what HP
 HTTP/2. Nothing is taken for a head here that the parser has not read before on the same connection.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -22,7 +22,7 @@ REFUSED: Final = frozenset((b"transfer-encoding", b"upgrade", b"expect"))
 """Headers of requests that more is done for than to count the bytes of their bodies."""
 
 
-class KnownHead(msgspec.Struct, frozen=True):
+class KnownHead(msgspec.Struct, eq=False):
     """A head of HTTP/1.1 with a body's length that the parser has read, and after which it went on."""
 
     before: bytes
@@ -30,36 +30,32 @@ class KnownHead(msgspec.Struct, frozen=True):
     behind: bytes
     """Its bytes from the length on."""
     head: RequestHead
-    headers: list[Header]
-    """Those of `head`, whose own list is cleared once it was read."""
+    """What it says, with the length that it had when it was read."""
     index: int
-    """Which of them is the length."""
+    """Which of its headers is the length."""
+    handling: Any = None
+    """What a direct handler has made of it, for the requests that follow; the handler's alone."""
 
     def __repr__(self) -> str:
         return f"<KnownHead of {len(self.before) + len(self.behind)} bytes>"
 
-    def read(self, data: bytes) -> tuple[RequestHead, int, int] | None:
+    def read(self, data: bytes) -> tuple[bytes, int] | None:
         """Read a request that begins with `before`.
 
-        Gives its head, where its body begins, and the length of that; None for another head.
+        Gives the length of its body, as it is written, and where that begins; None for another head.
         """
         start = len(self.before)
         end = data.find(b"\r", start, start + MOST_DIGITS + 1)
         length = data[start:end] if end > 0 else b""
         if not length.isdigit() or not data.startswith(self.behind, end):
             return None
-        headers, first = self.headers.copy(), self.head
+        return length, end + len(self.behind)
+
+    def headers(self, length: bytes) -> list[Header]:
+        """The headers of a request whose body has this length."""
+        headers = self.head.headers.copy()
         headers[self.index] = (LENGTH, length)
-        head = RequestHead(
-            first.method,
-            first.path,
-            first.raw_path,
-            first.query,
-            first.http_version,
-            headers,
-            first.client,
-        )
-        return head, end + len(self.behind), int(length)
+        return headers
 
 
 def known_head(data: bytes, url: bytes, head: RequestHead) -> KnownHead | None:
@@ -88,4 +84,6 @@ def known_head(data: bytes, url: bytes, head: RequestHead) -> KnownHead | None:
     index = names.index(LENGTH)
     before = b"\r\n".join([first, *lines[:index], lines[index][: len(LENGTH) + 2]])
     behind = len(before) + len(headers[index][1])
-    return KnownHead(before, data[behind : end + 4], head, headers.copy(), index)
+    # The list of the request that is under way is its handler's, which may clear it.
+    kept = msgspec.structs.replace(head, headers=headers.copy())
+    return KnownHead(before, data[behind : end + 4], kept, index)

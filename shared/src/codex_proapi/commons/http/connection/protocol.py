@@ -14,7 +14,7 @@ import httptools
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from codex_proapi.commons.http.connection.heads import HeadRefused, RequestHead, read_head
+from codex_proapi.commons.http.connection.heads import HeadRefused, read_head
 from codex_proapi.commons.http.connection.known_head import KnownHead, known_head
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
 from codex_proapi.commons.http.connection.upgrading import UpgradingConnection
@@ -185,13 +185,14 @@ class HttpProtocol(UpgradingConnection):
             except Exception as error:  # noqa: BLE001 - the parser would take it for the client's
                 answering = _failing(error)
         if answering is None:
-            answering = cycle.run_asgi(self._app, self._scope(cycle.head))
+            answering = cycle.run_asgi(self._app, self._scope(cycle))
         task = self.loop.create_task(answering, context=context)
         self.server_state.tasks.add(task)
         task.add_done_callback(cycle.answered, context=context)  # it may log
 
-    def _scope(self, head: RequestHead) -> dict[str, Any]:
+    def _scope(self, cycle: RequestCycle) -> dict[str, Any]:
         """ASGI's scope."""
+        head = cycle.head
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -204,7 +205,7 @@ class HttpProtocol(UpgradingConnection):
             "path": head.path,
             "raw_path": head.raw_path,
             "query_string": head.query,
-            "headers": head.headers,
+            "headers": cycle.headers,
             "state": self._app_state.copy(),
         }
         if self._upgrade_offered:
@@ -299,15 +300,18 @@ class HttpProtocol(UpgradingConnection):
         found = known.read(data) if ended and self._refusal is None else None
         if found is None:
             return False
-        head, start, length = found
+        written, start = found
+        length = int(written)
         self._quiet_sweeps, self._upgrade_offered = 0, False
-        body, keep_alive = data[start:], not self._leaving
+        cycle = RequestCycle(
+            self, known.head, not self._leaving, known_head=known, body_length=written
+        )
+        self.cycle = cycle
+        body = data[start:]
         if len(body) == length <= BODY_HIGH_WATER:
-            cycle = RequestCycle(self, head, keep_alive, more_body=False, pieces=[body])
-            self.cycle = cycle
+            cycle.more_body, cycle.pieces = False, [body]
             self._answer(cycle)
             return True
-        cycle = self.cycle = RequestCycle(self, head, keep_alive)
         self._answer(cycle)
         self._body_left = length
         self._take_body(body)

@@ -25,6 +25,7 @@ from codex_proapi.commons.http.connection.heads import (
     framed_lines,
     remembered_lines,
 )
+from codex_proapi.commons.http.connection.known_head import KnownHead
 
 ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 """An ASGI application; of any framework, whose types differ."""
@@ -116,6 +117,10 @@ class RequestCycle(msgspec.Struct, eq=False):
     _unsent_head: bytes = b""
     only_chunks: bool = False
     """Whether the head was sent and everything that follows are chunks."""
+    known_head: KnownHead | None = None
+    """What `head` was recognised by; that is the same object for each request with this head."""
+    body_length: bytes = b""
+    """The length of its body as it is written, if its head was known."""
 
     def __repr__(self) -> str:
         state = "complete" if self.response_complete else "under way"
@@ -161,6 +166,12 @@ class RequestCycle(msgspec.Struct, eq=False):
     # The request, directly.
 
     @property
+    def headers(self) -> list[Header]:
+        """The request's headers; where its head was known with the length of its own body."""
+        known = self.known_head
+        return self.head.headers if known is None else known.headers(self.body_length)
+
+    @property
     def whole_body(self) -> bytes | None:
         """The body, if it has come whole and nothing of it was read; else None.
 
@@ -169,7 +180,10 @@ class RequestCycle(msgspec.Struct, eq=False):
         if self.more_body or self._end_told or self.head.expects_continue:
             return None
         self._end_told = True
-        return self._taken()
+        if len(self.pieces) > 1:
+            return self._taken()
+        self._untaken = 0
+        return self.pieces.pop() if self.pieces else b""
 
     async def read(self) -> tuple[bytes, bool]:
         """The next bytes of the body, and whether more will follow. Raises ClientGone."""
