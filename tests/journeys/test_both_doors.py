@@ -73,6 +73,23 @@ async def answered(port: int, path: str, fields: Any) -> tuple[list[bytes], byte
     return sorted(ONES_OWN.sub(b"?", head).split(b"\r\n")), ONES_OWN.sub(b"?", rest)
 
 
+async def asked_on(
+    connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], fields: Any, secret: str
+) -> tuple[int, bytes]:
+    """Status and body of an answer on a connection that goes on; each head but its length is the same."""
+    reader, writer = connection
+    body = json.dumps(fields).encode()
+    writer.write(
+        f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {secret}\r\n"
+        f"content-length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+    head = await reader.readuntil(b"\r\n\r\n")
+    found = re.search(rb"content-length: (\d+)", head)
+    assert found is not None, head
+    return int(head.split(b" ")[1]), await reader.readexactly(int(found[1]))
+
+
 def unchunked(rest: bytes) -> list[bytes]:
     pieces = []
     while rest:
@@ -94,3 +111,22 @@ async def test_both_doors_give_the_same_answers(redis_url: str) -> None:
             path for path, _ in REQUESTS if play.replicas[0].gateway.asgi._direct.get(path)
         ]
         assert len(direct_routes) == len(REQUESTS) - 2  # one has a query, one is no dialect's
+
+
+async def test_a_head_that_repeats_is_authenticated_anew(redis_url: str) -> None:
+    async with stage(redis_url, "ada") as play, through_asgi(play) as port:
+        (first, secret), (_, other) = await play.make_key(), await play.make_key()
+        doors = [
+            await asyncio.open_connection("127.0.0.1", each)
+            for each in (play.replicas[0].port, port)
+        ]
+        for at, sent in enumerate((secret, secret, secret, "wrong", secret, other, secret)):
+            fields = {**CHAT, "user": "u" * at}
+            direct, asgi = [await asked_on(door, fields, sent) for door in doors]
+            assert direct[0] == asgi[0] == (401 if sent == "wrong" else 200)
+
+        await play.keys.revoke(first.id)
+        for sent, status in ((secret, 401), (other, 200), (secret, 401)):
+            assert [(await asked_on(door, CHAT, sent))[0] for door in doors] == [status] * 2
+        for _, writer in doors:
+            writer.close()
