@@ -26,8 +26,9 @@ def _pictures(items: Iterable[Item]) -> Iterator[str]:
     """Yield the data URLs of pictures, in messages and in tool results."""
     for item in items:
         for field in ("content", "output"):
-            parts = item.get(field)
-            for part in parts if isinstance(parts, list) else ():
+            if field not in item or not isinstance(parts := item[field], list):
+                continue
+            for part in parts:
                 url = part.get("image_url") if isinstance(part, dict) else None
                 if isinstance(url, str) and url.startswith("data:"):
                     yield url

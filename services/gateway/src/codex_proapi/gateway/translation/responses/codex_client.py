@@ -59,12 +59,15 @@ def codex_items(entries: Any) -> list[Item]:
         raise BadRequest("'input' must be a list", param="input")
     items: list[Item] = []
     for index, entry in enumerate(entries):
-        # Nearly all items are messages, calls and results without an id.
+        # Nearly all items are messages, calls, results and reasoning without an id.
         kind = entry.get("type") if isinstance(entry, dict) and "id" not in entry else None
         if kind == "message":
             items.append(_message(entry, f"input[{index}]"))
         elif isinstance(kind, str) and kind in _CALLS:
             items.append(entry)
+        elif kind == "reasoning":
+            if (item := _reasoning(entry)) is not None:
+                items.append(item)
         elif (item := _sound_item(entry, f"input[{index}]")) is not None:
             items.append(item)
     return items
