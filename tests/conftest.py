@@ -1,5 +1,6 @@
 """Fixtures every test may use: a real Redis, fresh for each test."""
 
+import gc
 import logging
 import os
 import pathlib
@@ -51,6 +52,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Let several test processes begin with what takes longest: none is left alone with it at the end."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: (_place(item.nodeid), item.path))
+
+
+def pytest_collection_finish() -> None:
+    """Take the tests out of the garbage collector's sight: they stay, and to look through them takes long."""
+    gc.freeze()
 
 
 def _place(name: str) -> int:

@@ -19,26 +19,21 @@ OF_ONE_EXCHANGE = (ResponseWriter, DispatchState, Exchange, UpstreamRequest)
 
 @pytest.fixture
 def uncollected() -> Any:
-    """The garbage collector is off; it runs seldom in a gateway, too."""
+    """The garbage collector is off; it runs seldom in a gateway, too.
+
+    What other tests have left behind is frozen: neither looked at again, nor found.
+    """
     gc.collect()
+    gc.freeze()
     gc.disable()
-    OF_OTHER_TESTS[:] = found()
     yield
-    OF_OTHER_TESTS.clear()
     gc.enable()
 
 
-OF_OTHER_TESTS: list[Any] = []
-"""What was there before: constants of test modules in the same process."""
-
-
-def found() -> list[Any]:
-    return [each for each in gc.get_objects() if isinstance(each, OF_ONE_EXCHANGE)]
-
-
 def left() -> list[str]:
-    known = set(map(id, OF_OTHER_TESTS))
-    return sorted({type(each).__name__ for each in found() if id(each) not in known})
+    return sorted(
+        {type(each).__name__ for each in gc.get_objects() if isinstance(each, OF_ONE_EXCHANGE)}
+    )
 
 
 @pytest.fixture

@@ -22,5 +22,5 @@ def process_state() -> dict[str, Any]:
         "the locale": locale.setlocale(locale.LC_ALL),
         "the time zone": time.tzname,
         "what compiled functions are used": NATIVE.code,
-        "the garbage collector": (gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()),
+        "the garbage collector": (gc.isenabled(), gc.get_threshold()),
     }

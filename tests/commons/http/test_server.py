@@ -166,14 +166,15 @@ def test_a_signal_before_the_start_ends_it() -> None:
 
 
 def test_the_heap_of_the_start_is_out_of_the_collectors_sight() -> None:
-    thresholds = gc.get_threshold()
+    thresholds, frozen = gc.get_threshold(), gc.get_freeze_count()
+    made = [[]]
     try:
         freeze_heap()
 
-        assert gc.get_freeze_count() > 0
+        assert gc.get_freeze_count() > frozen
+        assert not any(each is made for each in gc.get_objects())
         assert gc.get_threshold()[0] == 50_000
     finally:
-        gc.unfreeze()
         gc.set_threshold(*thresholds)
 
 
