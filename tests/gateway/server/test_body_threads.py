@@ -9,6 +9,7 @@ import pytest
 
 from codex_proapi.gateway.server.body_threads import (
     COUNTED_AT_ONCE,
+    SMALL_BYTES,
     VALUES_AT_ONCE,
     FairTurns,
     count_of,
@@ -197,3 +198,21 @@ async def test_who_is_cancelled_while_it_waits_or_as_its_turn_comes_takes_none()
     for name in ("a2", "a5"):
         await turns.end(name)
     assert repr(turns.turns) == "<FairTurns 0 held, 0 waited for>"
+
+
+@pytest.mark.parametrize("sign", [b",", b"{", b"["])
+@pytest.mark.parametrize("every", [3, 4_500, 70_000])
+def test_values_are_counted_whatever_stands_between_them(sign: bytes, every: int) -> None:
+    most = (sign + b"x" * (every - 1)) * VALUES_AT_ONCE
+    most = most[: VALUES_AT_ONCE * 1000]
+
+    few = VALUES_AT_ONCE - most.count(sign)
+    assert is_small(b"," * few + most)
+    assert not is_small(b"[" + b"," * few + most)
+
+
+def test_no_short_json_has_too_many_values() -> None:
+    body = b"[" + b"[]," * (SMALL_BYTES // 3 - 1) + b"0]"
+
+    assert SMALL_BYTES - 3 <= len(body) <= SMALL_BYTES
+    assert sum(map(body.count, (b",", b"{", b"["))) <= VALUES_AT_ONCE

@@ -19,7 +19,7 @@ from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.client_body import asked_of
-from codex_proapi.gateway.server.body_threads import VALUES_AT_ONCE, work_on
+from codex_proapi.gateway.server.body_threads import SMALL_BYTES, work_on
 from codex_proapi.gateway.translation.history.token_estimate import estimate
 from codex_proapi.gateway.translation.messages.request.model_families import HAIKU, is_haiku
 from codex_proapi.gateway.translation.request.key_caps import capped
@@ -156,7 +156,7 @@ class RequestTranslator:
         exchange.key = key
         options, body = self._options(key), exchange.body
         try:
-            if len(body) <= VALUES_AT_ONCE:
+            if len(body) <= SMALL_BYTES:
                 translated, tokens = self._read(body, catalogue, options=options, traits=traits)
             else:
                 read = partial(self._read, body, catalogue, options=options, traits=traits)
