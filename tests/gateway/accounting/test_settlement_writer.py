@@ -63,6 +63,45 @@ async def test_a_counter_that_is_no_number_loses_only_itself(scene: Scene) -> No
     assert int(str(output)) == 2 * SUM
 
 
+async def test_a_counter_of_many_digits_is_added_to_exactly(scene: Scene) -> None:
+    many = 2**53 + 1
+    await scene.redis.hset(keyspace.usage(DAY, "model", "gpt-5.5"), "input", many)
+
+    await scene.writer.add(RECORDS)
+
+    counted = await scene.redis.hget(keyspace.usage(DAY, "model", "gpt-5.5"), "input")
+    assert int(str(counted)) == many + SUM
+
+
+@pytest.mark.parametrize(("drawn_at", "left"), [(0, 950), (-500, 1050)])
+async def test_charges_of_a_batch_are_corrected_by_the_second(
+    scene: Scene, drawn_at: int, left: int
+) -> None:
+    """One used less than was charged, one more: of a second that is over only the latter counts."""
+    now = int((await scene.redis.time())[0])
+    less, more = (
+        msgspec.structs.replace(
+            RECORDS[0],
+            request_id=f"req_{number}",
+            drawn_at=now + drawn_at,
+            drawn_tokens=RECORDS[0].tokens.input + RECORDS[0].tokens.output + beyond,
+        )
+        for number, beyond in enumerate((100, -50))
+    )
+    minute = keyspace.minute_tokens("key_1")
+    await scene.redis.hset(minute, str(now), 1000)
+    await scene.redis.hset(keyspace.key("key_1"), "limits", '{"tpm": 5}')
+
+    assert await scene.writer.add([less, more]) == 2
+
+    counts = {
+        int(name): int(n)
+        for name, n in (await scene.redis.hgetall(minute)).items()
+        if "+" not in name
+    }
+    assert (sum(counts.values()), scene.lost) == (left, 0)
+
+
 @pytest.mark.parametrize(
     ("key", "counted", "logged"),
     [

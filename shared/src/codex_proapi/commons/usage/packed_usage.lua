@@ -1,5 +1,6 @@
 -- Counters as one text: in the order of their names, with blanks between; shared by other scripts.
 -- A counter is added to the end of the order only; a text of another version may be longer or shorter.
+local ROUNDED = 1e14 -- from which on a number of Lua loses digits where it becomes text by itself
 
 -- A count as it is kept; 0 for none, or for what is no number.
 local function count_of(value)
@@ -15,7 +16,9 @@ local function sum_packed(held, text)
     i = i + 1
     counts[i] = (counts[i] or 0) + tonumber(each)
   end
-  for n, each in ipairs(counts) do counts[n] = string.format('%.0f', each) end
+  for n, each in ipairs(counts) do
+    if each >= ROUNDED then counts[n] = string.format('%.0f', each) end
+  end
   return table.concat(counts, ' ')
 end
 

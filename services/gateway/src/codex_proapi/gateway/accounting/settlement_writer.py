@@ -88,15 +88,16 @@ class SettlementWriter:
         exchanges: list[bytes] = []
         for record in records:
             try:
-                at = int(record.at)
-                found = _targets_of(
-                    _moment_of(at - at % SLOT_SECONDS, days, zone),
-                    record.key_id,
-                    record.account or "none",
-                    record.counted_model or "none",
+                at, model = int(record.at), record.counted_model or "none"
+                moment = _moment_of(at - at % SLOT_SECONDS, days, zone)
+                of_key = _targets_of_key(moment, record.key_id, model)
+                of_account = _targets_of_account(moment, record.account or "none", model)
+                settlement = _settlement(
+                    record,
+                    of_key=targets.setdefault(of_key, len(targets) + 1),
+                    of_account=targets.setdefault(of_account, len(targets) + 1),
+                    at=at,
                 )
-                position = targets.setdefault(found, len(targets) + 1)
-                settlement = _settlement(record, targets=position, at=at)
                 exchanges += _encode(settlement), _encode(entry_of(record))
             except (ValueError, OverflowError, OSError):
                 continue
@@ -120,11 +121,13 @@ def permit_id(request_id: str, tokens: int, *, cost: int = 0) -> str:
     return f"{request_id} {cost} {tokens}" if cost else f"{request_id} {tokens}"
 
 
-class _Settlement(msgspec.Struct, frozen=True):
+class _Settlement(msgspec.Struct, frozen=True, array_like=True):
     """One exchange in the script's format."""
 
-    targets: int
-    """The position of what it is counted in."""
+    of_key: int
+    """The position of what all exchanges of its key and model are counted in."""
+    of_account: int
+    """The position of what all exchanges of its account and model are counted in."""
     id: str
     at: int
     counts: tuple[int, ...]
@@ -137,8 +140,8 @@ class _Settlement(msgspec.Struct, frozen=True):
     """What it cost its key's fair share beyond the charge, by the key's weight."""
 
 
-def _settlement(record: ExchangeRecord, *, targets: int, at: int) -> _Settlement:
-    """One exchange in the script's format; `targets` is the position of what it is counted in."""
+def _settlement(record: ExchangeRecord, *, of_key: int, of_account: int, at: int) -> _Settlement:
+    """One exchange in the script's format, with the positions of what it is counted in."""
     tokens, estimated = record.tokens, record.estimated
     attempts = []
     for each in record.attempts:
@@ -159,7 +162,7 @@ def _settlement(record: ExchangeRecord, *, targets: int, at: int) -> _Settlement
         *(tokens.input, tokens.cached, tokens.cache_write, tokens.output, tokens.reasoning),
         *(estimated, int(first_byte > 0), first_byte, record.total_ms),
     )
-    return _Settlement(targets, record.request_id, at, counts, attempts, drawn, more)
+    return _Settlement(of_key, of_account, record.request_id, at, counts, attempts, drawn, more)
 
 
 class _Moment(NamedTuple):
@@ -190,30 +193,20 @@ def _moment_of(at: int, days: int, zone: str) -> _Moment:
 
 
 @functools.lru_cache(maxsize=4096)
-def _targets_of(moment: _Moment, key_id: str, account: str, model: str) -> bytes:
-    """What exchanges of a key, an account and a model are counted in, in the script's format."""
-    key, day, kept = key_id or "open", moment.day, moment.seconds
-    key_models = keyspace.usage_models(day, key)
-    account_models = keyspace.usage_models(day, account)
+def _targets_of_key(moment: _Moment, key_id: str, model: str) -> bytes:
+    """What exchanges of a key and a model are counted in, in the script's format."""
+    key, day, kept, hour = key_id or "open", moment.day, moment.seconds, moment.hour
     return _encode(
         {
             "settled": moment.settled,
             "sums": [
-                moment.series,
-                (key_models, kept, f"{model} "),
-                (account_models, min(kept, ACCOUNT_MODEL_SECONDS), f"{model} "),
-                (keyspace.usage(day, "key", key), kept, ""),
-                (keyspace.usage(day, "account", account), kept, ""),
-                (keyspace.usage(day, "model", model), kept, ""),
-            ],
-            "hours": [
-                (key_models, f"{model} {moment.hour}"),
-                (account_models, f"{model} {moment.hour}"),
-                (keyspace.usage(day, "model", model), moment.hour),
+                (*moment.series, ""),
+                (keyspace.usage_models(day, key), kept, f"{model} ", f"{model} {hour}"),
+                (keyspace.usage(day, "key", key), kept, "", ""),
+                (keyspace.usage(day, "model", model), kept, "", hour),
             ],
             "subjects": [
                 (keyspace.usage_subjects(day, "key"), kept, key),
-                (keyspace.usage_subjects(day, "account"), kept, account),
                 (keyspace.usage_subjects(day, "model"), kept, model),
             ],
             "key": keyspace.key(key_id) if key_id else "",
@@ -221,6 +214,22 @@ def _targets_of(moment: _Moment, key_id: str, account: str, model: str) -> bytes
             "minute": keyspace.minute_tokens(key_id),
             "share": (keyspace.fair_shares(), key_id),
             "costs": (operator_keys.key_costs(key_id), day) if key_id else None,
+        }
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _targets_of_account(moment: _Moment, account: str, model: str) -> bytes:
+    """What exchanges of an account and a model are counted in, in the script's format."""
+    day, kept = moment.day, moment.seconds
+    models, seconds = keyspace.usage_models(day, account), min(kept, ACCOUNT_MODEL_SECONDS)
+    return _encode(
+        {
+            "sums": [
+                (models, seconds, f"{model} ", f"{model} {moment.hour}"),
+                (keyspace.usage(day, "account", account), kept, "", ""),
+            ],
+            "subjects": [(keyspace.usage_subjects(day, "account"), kept, account)],
         }
     )
 
