@@ -65,36 +65,34 @@ local function changed_quotas()
 end
 local quotas = changed_quotas()
 
--- Tokens of the last minute, by second; those of a second expire together, a minute after the last of
--- them was charged: that time is stored in the field with a '+'.
-local function minute_tokens(name)
-  local seconds, counts, lasts, sum = {}, {}, {}, 0
-  local all = redis.call('HGETALL', name)
+-- When tokens of a second were charged last: they expire together, a minute after that. The field with a '+' has it.
+local function last_of(second)
+  return tonumber(redis.call('HGET', KEYS[10], second .. '+') or '') or second + 1
+end
+
+-- Call `take` with each second that has tokens of the last minute, and with these. A busy key has 120 fields, which
+-- are read for each request: those with a '+' only where they decide.
+local function each_second(take)
+  local all, edge = redis.call('HGETALL', KEYS[10]), now - MINUTE
   for i = 1, #all, 2 do
-    local second, last = string.match(all[i], '^(%d+)(%+?)$')
-    if second then
-      local kept = last == '' and counts or lasts
-      kept[tonumber(second)] = tonumber(all[i + 1])
+    local second = tonumber(all[i])
+    local count = second and second % 1 == 0 and tonumber(all[i + 1])
+    if count and (second > edge or last_of(second) > edge) then
+      take(second, count)
+    elseif count then
+      redis.call('HDEL', KEYS[10], second, second .. '+')
     end
   end
-  for second, count in pairs(counts) do
-    lasts[second] = lasts[second] or second + 1
-    if lasts[second] <= now - MINUTE then
-      redis.call('HDEL', name, second, second .. '+')
-    else
-      seconds[#seconds + 1], sum = second, sum + count
-    end
-  end
-  table.sort(seconds)
-  return seconds, counts, lasts, sum
 end
 
 -- Seconds until `needed` tokens of the minute have expired.
-local function until_gone(seconds, counts, lasts, needed)
-  local gone = 0
+local function until_gone(needed)
+  local seconds, counts, gone = {}, {}, 0
+  each_second(function(second, count) seconds[#seconds + 1], counts[second] = second, count end)
+  table.sort(seconds)
   for _, second in ipairs(seconds) do
     gone = gone + counts[second]
-    if gone >= needed then return lasts[second] + MINUTE - now end
+    if gone >= needed then return last_of(second) + MINUTE - now end
   end
   return MINUTE
 end
@@ -191,13 +189,17 @@ end
 local function use_of_key()
   local requests = KEYS[9]
   redis.call('ZREMRANGEBYSCORE', requests, '-inf', now - MINUTE)
-  local use = {seconds = {}, counts = {}, lasts = {}, tokens = 0}
+  local use = {tokens = 0}
   use.known = redis.call('ZSCORE', requests, ARGV[8])
   use.requests = redis.call('ZCARD', requests)
   local oldest = redis.call('ZRANGE', requests, 0, 0, 'WITHSCORES')[2]
   use.reset = oldest and tonumber(oldest) + MINUTE - now
   if tonumber(ARGV[11]) > 0 then
-    use.seconds, use.counts, use.lasts, use.tokens = minute_tokens(KEYS[10])
+    each_second(function(second, count)
+      use.tokens = use.tokens + count
+      if not use.oldest or second < use.oldest then use.oldest = second end
+    end)
+    use.last = use.oldest and last_of(use.oldest)
   end
   use.days = spent_days()
   use.spent = spent_of(TOKENS, use.days)
@@ -223,7 +225,7 @@ local function refusal(use)
   end
   if rpm > 0 and use.requests >= rpm then return 'rpm', use.reset or 0, 0 end
   if tpm > 0 and use.tokens + asked > tpm then
-    return 'tpm', until_gone(use.seconds, use.counts, use.lasts, use.tokens + asked - tpm), 0
+    return 'tpm', until_gone(use.tokens + asked - tpm), 0
   end
   if concurrent > 0 and redis.call('ZCARD', streams) >= concurrent then
     return 'concurrent', 1, 0
@@ -240,8 +242,8 @@ local function charge_request(use)
     redis.call('HINCRBY', tokens, second, asked) -- the only write that a value may refuse is the first
     redis.call('HSET', tokens, second .. '+', string.format('%.6f', now))
     redis.call('EXPIRE', tokens, KEPT)
-    use.tokens, use.lasts[second] = use.tokens + asked, now
-    if not use.seconds[1] then use.seconds[1] = second end
+    use.tokens = use.tokens + asked
+    if not use.oldest or use.oldest == second then use.last = now end
   end
   redis.call('ZADD', requests, now, ARGV[8])
   redis.call('EXPIRE', requests, KEPT)
@@ -265,7 +267,7 @@ local function charge_limits()
     if limit == '' then charge_request(use) end
   end
   local function ms(seconds) return math.ceil(seconds * 1000) end
-  local first = use.seconds[1] and use.lasts[use.seconds[1]] + MINUTE - now or 0
+  local first = use.last and use.last + MINUTE - now or 0
   local requests_left = math.max(0, tonumber(ARGV[10]) - use.requests)
   local tokens_left = math.max(0, tonumber(ARGV[11]) - use.tokens)
   return {
