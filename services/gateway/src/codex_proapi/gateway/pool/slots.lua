@@ -25,11 +25,11 @@ local operation, most, lease, wakes, request = ARGV[1], tonumber(ARGV[2]), tonum
 if most == 0 then most = math.huge end
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
--- These raise for a wrong type before anything is written.
-redis.call('ZCARD', KEYS[1])
-redis.call('HLEN', KEYS[2])
-redis.call('ZCARD', KEYS[3])
-redis.call('HLEN', KEYS[4])
+-- What is there at first; these raise for a wrong type before anything is written.
+local members, queued = redis.call('ZCARD', KEYS[1]), redis.call('HLEN', KEYS[2])
+local accounts_in_use = redis.call('ZCARD', KEYS[3])
+local found = redis.call('HMGET', KEYS[4], 'all', 'r ' .. request)
+local all, held = tonumber(found[1] or ''), {[request] = found[2] or ''} -- slots in use, and those of requests
 
 -- Slots in use as far as they have been read; all of them are in `busy` once `complete`.
 local busy, keys, complete = {}, {}, false
@@ -40,8 +40,7 @@ local function parse(slot) return string.match(slot, '^(%S+) (%S+) (%S+)$') end
 local function counts_hold()
   local trusted = tonumber(redis.call('ZSCORE', KEYS[1], MARK) or 0)
   if trusted <= now or trusted > now + 2 * RECOUNT_SECONDS then return false end
-  local all = tonumber(redis.call('HGET', KEYS[4], 'all') or '')
-  return all and redis.call('ZCARD', KEYS[1]) == all + 1 and (all == 0 or redis.call('EXISTS', KEYS[3]) == 1)
+  return all and members == all + 1 and (all == 0 or accounts_in_use > 0)
 end
 
 local function in_use(account)
@@ -69,27 +68,30 @@ local function count(slot, by)
   if not account then return end
   busy[account], keys[key] = in_use(account) + by, in_use_of_key(key) + by
   if not counted then return end
-  redis.call('HINCRBY', KEYS[4], 'all', by)
   if busy[account] > 0 then
     redis.call('ZADD', KEYS[3], busy[account], account)
   else
     redis.call('ZREM', KEYS[3], account)
   end
-  if keys[key] > 0 then
-    redis.call('HSET', KEYS[4], 'k ' .. key, keys[key])
-  else
-    redis.call('HDEL', KEYS[4], 'k ' .. key)
-  end
   local others = {}
-  for each in string.gmatch(redis.call('HGET', KEYS[4], 'r ' .. whose) or '', '[^\n]+') do
+  for each in string.gmatch(held[whose] or redis.call('HGET', KEYS[4], 'r ' .. whose) or '', '[^\n]+') do
     if each ~= slot then others[#others + 1] = each end
   end
   if by > 0 then others[#others + 1] = slot end
-  if others[1] then
-    redis.call('HSET', KEYS[4], 'r ' .. whose, table.concat(others, '\n'))
+  all, held[whose] = all + by, table.concat(others, '\n')
+  local kept, ended = {'all', all}, {}
+  if keys[key] > 0 then
+    kept[#kept + 1], kept[#kept + 2] = 'k ' .. key, keys[key]
   else
-    redis.call('HDEL', KEYS[4], 'r ' .. whose)
+    ended[#ended + 1] = 'k ' .. key
   end
+  if held[whose] ~= '' then
+    kept[#kept + 1], kept[#kept + 2] = 'r ' .. whose, held[whose]
+  else
+    ended[#ended + 1] = 'r ' .. whose
+  end
+  redis.call('HSET', KEYS[4], unpack(kept))
+  if ended[1] then redis.call('HDEL', KEYS[4], unpack(ended)) end
 end
 
 local function release(slot)
@@ -112,9 +114,10 @@ local function keep_counts(slots, holders)
   for key, number in pairs(keys) do
     fields[#fields + 1], fields[#fields + 2] = 'k ' .. key, number
   end
-  for whose, held in pairs(holders) do
-    fields[#fields + 1], fields[#fields + 2] = 'r ' .. whose, table.concat(held, '\n')
+  for whose, theirs in pairs(holders) do
+    fields[#fields + 1], fields[#fields + 2] = 'r ' .. whose, table.concat(theirs, '\n')
   end
+  all, held = #slots, {[request] = ''}
   local scores = {}
   for account, number in pairs(busy) do scores[#scores + 1], scores[#scores + 2] = number, account end
   redis.call('DEL', KEYS[3], KEYS[4])
@@ -160,7 +163,7 @@ local function prepare()
   for _, slot in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, MOST_EXPIRED)) do
     release(slot)
   end
-  for slot in string.gmatch(redis.call('HGET', KEYS[4], 'r ' .. request) or '', '[^\n]+') do release(slot) end
+  for slot in string.gmatch(held[request], '[^\n]+') do release(slot) end
 end
 
 -- Without slots no counts are kept.
@@ -194,16 +197,17 @@ end
 -- The queue entries, and the accounts they wait for.
 local function queue()
   local places, wanted, seen = {}, {}, {}
-  local all = redis.call('HGETALL', KEYS[2])
-  for i = 1, #all, 2 do
+  if queued == 0 then return places, wanted end
+  local entries = redis.call('HGETALL', KEYS[2])
+  for i = 1, #entries, 2 do
     local since, until_, weight, key, replica, list =
-      string.match(all[i + 1], '^(%S+) (%S+) (%S+) (%S+) (%S+) (.*)$')
+      string.match(entries[i + 1], '^(%S+) (%S+) (%S+) (%S+) (%S+) (.*)$')
     -- An entry that cannot be parsed has expired.
     if (tonumber(until_ or '') or 0) <= now then
-      redis.call('HDEL', KEYS[2], all[i])
-    elseif all[i] ~= request or operation ~= 'take' then
+      redis.call('HDEL', KEYS[2], entries[i])
+    elseif entries[i] ~= request or operation ~= 'take' then
       places[#places + 1] = {
-        request = all[i], since = tonumber(since) or 0, weight = tonumber(weight) or 1,
+        request = entries[i], since = tonumber(since) or 0, weight = tonumber(weight) or 1,
         key = key, replica = replica, list = list,
       }
       if not seen[list] then
@@ -295,12 +299,13 @@ if operation == 'take' then
 end
 
 if operation == 'wait' then
-  if redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[7]) and redis.call('HEXISTS', KEYS[2], request) == 0 then
+  if queued >= tonumber(ARGV[7]) and redis.call('HEXISTS', KEYS[2], request) == 0 then
     return {0}
   end
   redis.call('HSET', KEYS[2], request, ARGV[6])
+  queued = queued + 1
   redis.call('EXPIRE', KEYS[2], QUEUE_SECONDS)
-elseif operation == 'free' then
+elseif operation == 'free' and queued > 0 then
   redis.call('HDEL', KEYS[2], request)
 end
 prepare()
