@@ -134,7 +134,7 @@ class Authenticator:
             self._origins.check(caller)
             return Authenticated(secret, None, version)
         key = self._view.cached(secret) if secret else None
-        if key is None or self._is_over(key):
+        if key is None or ((key.revoked or key.expires_at) and self._is_over(key)):
             return None
         return Authenticated(secret, key, version)
 

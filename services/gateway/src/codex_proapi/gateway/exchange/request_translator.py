@@ -20,7 +20,7 @@ from codex_proapi.gateway.exchange.dialect import Dialect
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.client_body import asked_of
 from codex_proapi.gateway.server.body_threads import SMALL_BYTES, work_on
-from codex_proapi.gateway.translation.history.token_estimate import estimate
+from codex_proapi.gateway.translation.history.token_estimate import BYTES_PER_TOKEN, estimate
 from codex_proapi.gateway.translation.messages.request.model_families import HAIKU, is_haiku
 from codex_proapi.gateway.translation.request.key_caps import capped
 from codex_proapi.gateway.translation.request.translated_request import (
@@ -176,7 +176,7 @@ class RequestTranslator:
         if key is not None and (key.max_effort or key.fast_tier):
             translated = self._capped(translated, key, catalogue)
             exchange.translated = translated
-        if key is not None:
+        if key is not None and key.allowed_models:
             check_model(key, translated.request.model)
         if translated.unresolved:
             return await self._expanded(exchange, translated, key.id if key else "")
@@ -189,7 +189,9 @@ class RequestTranslator:
         """Translate a body and estimate its tokens; for a long one in a thread."""
         translated = self._dialect.read(body, catalogue=catalogue, options=options, client=traits)
         request = translated.request
-        return translated, estimate(len(body), () if request.text_only else request.input)
+        if request.text_only:  # there are no pictures
+            return translated, len(body) // BYTES_PER_TOKEN
+        return translated, estimate(len(body), request.input)
 
     def _capped(
         self, translated: TranslatedRequest, key: ApiKey, catalogue: Catalogue

@@ -34,8 +34,9 @@ def limit_headers(charge: LimitCharge) -> list[Header]:
         (_TOKENS, charge.limits.tpm, allowance.tokens_left, allowance.tokens_reset),
     ):
         if limit:
-            told = (str(limit).encode(), str(left).encode(), _span(reset).encode())
-            headers += zip(names, told, strict=True)
+            # A span as clients read it: `120ms`, `6s`.
+            span = b"%ds" % math.ceil(reset) if reset >= 1 else b"%dms" % math.ceil(reset * 1000)
+            headers += zip(names, (b"%d" % limit, b"%d" % left, span), strict=True)
     return headers
 
 
@@ -43,8 +44,3 @@ def share_headers(charge: LimitCharge) -> list[Header]:
     """`x-codex-*` for the token budgets that the key has, as a Codex client knows them."""
     told = headers_of_quota(share_of_charge(charge))
     return [(name.encode(), value.encode()) for name, value in told]
-
-
-def _span(seconds: float) -> str:
-    """A span as clients read it: `120ms`, `6s`."""
-    return f"{math.ceil(seconds)}s" if seconds >= 1 else f"{math.ceil(seconds * 1000)}ms"
