@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -254,9 +255,9 @@ async def test_snapshots_and_scripts_go_over_the_line(
     snapshots = SnapshotReader(redis_client, multiplexed=line)
     await AffinityWriter(redis_client).tie({"f": "acc_1"})
 
-    surveys = await asyncio.gather(
-        *(snapshots.read(SnapshotRequest(account_ids=["acc_1"], model="m")) for _ in range(100))
-    )
+    request = SnapshotRequest(account_ids=["acc_1"], model="m")
+    first = await snapshots.read(request)  # the server knows the script from here on
+    surveys = [first, *await asyncio.gather(*(snapshots.read(request) for _ in range(99)))]
     tied = await snapshots.read(SnapshotRequest(account_ids=["acc_1"], model="m", affinity="f"))
 
     assert [each.cursor for each in surveys] == list(range(1, 101))
@@ -371,3 +372,29 @@ async def test_what_each_request_writes_needs_no_connection_of_the_pool(redis_ur
     await permits.remove("permits", "one")
     assert await line.call("ZRANGE", "permits", 0, -1) == ["two"]
     await line.aclose()
+
+
+class Recorded:
+    """Keeps what is written to a transport."""
+
+    def __init__(self, transport: Any) -> None:
+        self.abort, self._write = transport.abort, transport.write
+        self.pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.pieces.append(data)
+        self._write(data)
+
+
+async def test_a_command_alone_is_written_at_once_and_the_others_of_its_turn_together(
+    line: MultiplexedConnection,
+) -> None:
+    await line.call("PING")
+    assert line._end is not None
+    recorded: Any = Recorded(line._end._transport)
+    line._end._transport = recorded
+    replies = [line.call("ECHO", "first")]
+    replies += [line.call("ECHO", f"{number}") for number in range(3)]
+    assert len(recorded.pieces) == 1, "what follows waits for the turn's end"
+    assert await asyncio.gather(*replies) == ["first", "0", "1", "2"]
+    assert [piece.count(b"ECHO") for piece in recorded.pieces] == [1, 3]

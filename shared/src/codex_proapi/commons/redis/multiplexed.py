@@ -242,7 +242,7 @@ class _End(asyncio.Protocol):
     def send(
         self, command: tuple[Word, ...], reply: asyncio.Future[Any] | None = None
     ) -> asyncio.Future[Any]:
-        """Send a command; those of one turn of the event loop are written together.
+        """Send a command: at once if no other is under way, else with those of the event loop's turn.
 
         Its reply is given by the future that is passed, or a new one.
         """
@@ -251,9 +251,13 @@ class _End(asyncio.Protocol):
         if self.broken:
             reply.set_exception(ConnectionBroken("broken"))
             return reply
-        if not self._out:
-            self._loop.call_soon(self._flush)
-        self._out.append(_pack(command))
+        packed = _pack(command)
+        if not self._waiting and self._transport is not None:
+            self._transport.write(packed)  # nothing to wait for: another turn is an empty poll
+        else:
+            if not self._out:
+                self._loop.call_soon(self._flush)
+            self._out.append(packed)
         self._waiting.append((reply, self._loop.time() + self._timeout))
         if self._watch is None:
             self._watch = self._loop.call_later(self._timeout, self._check_timeout)
