@@ -72,8 +72,7 @@ class Copying:
     def __init__(self, kind: str, *, native: bool) -> None:
         NATIVE.switch(on=native)
         self.scene = Scene()
-        self.translator = TRANSLATORS[kind]()
-        self.scene.reply.begin(self.translator, streams=True, codex=False)
+        self.translator = self.scene.translator = TRANSLATORS[kind]()
         self.upstream = Upstream()
         self.connection = HttpConnection(self.upstream)
         self.connection.connection_made(self.upstream)  # type: ignore[arg-type]

@@ -25,7 +25,10 @@ from codex_proapi.gateway.exchange.answer.response_writer import (
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.metrics.histograms import LabelledHistogram
 from codex_proapi.gateway.server.sink import DirectSink, HttpSink
-from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
+from codex_proapi.gateway.translation.stream.stream_translator import (
+    ResponseReport,
+    StreamTranslator,
+)
 from codex_proapi.gateway.upstream.http_response import ConnectionLost
 from codex_proapi.gateway.upstream.transport import PushingStream, Receiver
 
@@ -161,6 +164,7 @@ class Scene:
         )
         self.gaps = LabelledHistogram((1, 10, 100))
         self.tasks = Tasks()
+        self.translator: StreamTranslator = Doubling()
         self.reply = ResponseWriter(
             sink,
             self.exchange,
@@ -169,9 +173,10 @@ class Scene:
                 patience_ticks=10,
                 gaps=self.gaps,
                 limit_headers=headers_of_limits,
+                translator=lambda _: self.translator,
             ),
         )
-        self.reply.begin(Doubling(), streams=True, codex=False)
+        self.reply.begin(streams=True, codex=False)
 
     @property
     def body(self) -> bytes:

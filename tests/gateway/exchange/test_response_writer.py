@@ -90,12 +90,13 @@ class Scene:
                 patience_ticks=patience,
                 gaps=self.gaps,
                 limit_headers=headers_of_limits,
+                translator=lambda _: self.translator,
                 early=lambda: self.early.append(self.now),
                 clock=lambda: self.now,
             ),
         )
         self.translator: Any = Wire()
-        self.reply.begin(self.translator, streams=streams, codex=False)
+        self.reply.begin(streams=streams, codex=False)
 
     async def ticks(self, count: int) -> None:
         for _ in range(count):
@@ -179,7 +180,8 @@ async def test_an_answer_in_one_piece_that_was_cut_may_be_folded_anew() -> None:
         await scene.reply.whole(Source(b"one ", b""))
 
     await scene.ticks(SILENCE_TICKS + 1)  # another account is looked for: nobody reads
-    scene.reply.begin(Wire(), streams=False, codex=False)  # type: ignore[arg-type]
+    scene.translator = Wire()
+    scene.reply.renew()
     await scene.reply.whole(Source(b"all."))
 
     assert not scene.exchange.interrupted
@@ -202,7 +204,7 @@ async def test_what_must_be_kept_is_kept_before_the_client_learns_that_all_is_sa
 
 
 @pytest.mark.parametrize("pump", ["stream", "whole"])
-async def test_without_a_wire_nothing_can_be_pumped(pump: Any) -> None:
+async def test_before_its_request_is_read_nothing_can_be_pumped(pump: Any) -> None:
     scene = Scene()
     reply = ResponseWriter(
         a_sink(scene.sent),
@@ -212,6 +214,7 @@ async def test_without_a_wire_nothing_can_be_pumped(pump: Any) -> None:
             patience_ticks=10,
             gaps=scene.gaps,
             limit_headers=headers_of_limits,
+            translator=lambda _: scene.translator,
         ),
     )
 
@@ -348,14 +351,15 @@ async def test_the_patience_begins_when_the_request_is_read_not_while_it_is_sent
             patience_ticks=10,
             gaps=scene.gaps,
             limit_headers=headers_of_limits,
+            translator=lambda _: scene.translator,
         ),
     )
     await scene.ticks(30)
 
-    writer.begin(scene.translator, streams=True, codex=False)
+    writer.begin(streams=True, codex=False)
     await scene.ticks(9)
     assert scene.sent.messages == []
-    writer.begin(scene.translator, streams=True, codex=False)
+    writer.begin(streams=True, codex=False)
     await scene.ticks(1)
     assert scene.sent.status == 200
 

@@ -7,7 +7,9 @@ from support.gateways import PATIENCE_SECONDS
 
 from codex_proapi.gateway.errors import Truncated
 from codex_proapi.gateway.formats.codex.refusals import Refusal
+from codex_proapi.gateway.translation.stream.commit_gate import CommitGate
 from codex_proapi.gateway.upstream.connection_pool import HttpClient
+from codex_proapi.gateway.upstream.http_connection import HttpConnection
 from codex_proapi.gateway.upstream.http_transport import (
     CLOSING_TICKS,
     HttpResponseStream,
@@ -332,3 +334,37 @@ async def test_lingering_streams_are_cut_at_the_end(scene: Any) -> None:
     upstream.closing_streams.close()
 
     await asyncio.wait_for(scene.backend.gone.wait(), PATIENCE_SECONDS)
+
+
+async def test_what_can_wait_until_the_request_was_sent_is_done_before_anything_has_come(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    reading, sending = CommitGate.feed, HttpConnection.send
+
+    def feed(gate: CommitGate, data: bytes) -> Any:
+        seen.append("came")
+        return reading(gate, data)
+
+    def send(connection: HttpConnection, head: bytes, body: Any) -> Any:
+        seen.append("sent")
+        return sending(connection, head, body)
+
+    monkeypatch.setattr(CommitGate, "feed", feed)
+    monkeypatch.setattr(HttpConnection, "send", send)
+    prepared = PreparedRequest({}, b"{}", on_sent=lambda: seen.append("on sent"))
+    opening = await scene.upstream("endless").open(prepared, a_budget())
+    opening.close()
+
+    assert seen == ["sent", "on sent", "came"]
+
+
+async def test_a_fault_of_what_is_done_after_sending_closes_the_connection(scene: Scene) -> None:
+    def fail() -> None:
+        raise RuntimeError("no translator")
+
+    prepared = PreparedRequest({}, b"{}", on_sent=fail)
+    with pytest.raises(RuntimeError):
+        await scene.upstream("dropped").open(prepared, a_budget())
+    await asyncio.sleep(0.01)
+    assert repr(scene.clients[-1]).endswith(" 0 connections>")

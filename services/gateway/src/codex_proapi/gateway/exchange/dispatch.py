@@ -372,6 +372,7 @@ class Dispatcher:
                 conversation=waits.fingerprint,
             ),
             on_head=None if headers is None else partial(exchange.note_head, lease.account.id),
+            on_sent=state.on_sent,
             model=sent.meant_model,
             on_other_model=state.other_model,
             login=self._logins.of(lease.account, lease.credential),

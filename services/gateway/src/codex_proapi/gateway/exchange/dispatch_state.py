@@ -90,6 +90,8 @@ class DispatchState(msgspec.Struct, kw_only=True, eq=False):
     """Request headers by lower-case name if the client is Codex; None for other clients."""
     drop_substituted: bool = False
     """Whether an answer by another model than was sent is dropped, once, for another account's."""
+    on_sent: Callable[[], object] | None = None
+    """Called once each attempt was sent, while upstream works."""
     repeatable: bool = True
     """Whether its answer may be requested again if it breaks off: not what the client reads already."""
 

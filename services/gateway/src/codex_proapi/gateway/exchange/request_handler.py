@@ -25,7 +25,6 @@ from codex_proapi.gateway.errors import (
     UnknownModel,
     UpstreamRefused,
 )
-from codex_proapi.gateway.exchange.answer.response_pump import ResponsePump
 from codex_proapi.gateway.exchange.answer.response_writer import ResponseWriter
 from codex_proapi.gateway.exchange.dependencies import Dependencies
 from codex_proapi.gateway.exchange.dialect import Dialect
@@ -73,16 +72,14 @@ class RequestHandler:
     Args:
         services: the dependencies.
         dialect: the dialect.
-        pump: gives the answers; makes their translators.
     """
 
-    def __init__(self, services: Dependencies, dialect: Dialect, pump: ResponsePump) -> None:
+    def __init__(self, services: Dependencies, dialect: Dialect) -> None:
         self._services = services
-        self._pump = pump
         self._translator = RequestTranslator(services, dialect)
 
     def __repr__(self) -> str:
-        return f"<RequestHandler with {self._pump!r}>"
+        return f"<RequestHandler with {self._translator!r}>"
 
     async def dispatched(
         self,
@@ -109,6 +106,7 @@ class RequestHandler:
             longest_wait=writer.longest_wait,
             codex_headers=client.headers if traits.is_codex else None,
             drop_substituted=options.model_substitution is ModelSubstitution.RETRY,
+            on_sent=writer.translator,
             # A stream that the client has received is never requested again.
             repeatable=not translated.stream,
         )
@@ -135,16 +133,13 @@ class RequestHandler:
         traits: ClientTraits,
         authenticated: Authenticated,
     ) -> tuple[TranslatedRequest, Admission]:
-        """Translate and admit the request by the terms that its key has now.
-
-        The translator of the answer is made before the admission: a refusal is written in its way.
-        """
+        """Translate and admit the request by the terms that its key has now."""
         services = self._services
         for _ in range(MOST_TRANSLATIONS):
             translated, authenticated = await self._translator.by_current_terms(
                 exchange, traits, authenticated
             )
-            self._pump.begin(exchange, writer)
+            writer.begin(streams=translated.stream, codex=translated.verbatim)
             if services.dispatcher.context.egress.until:
                 await services.dispatcher.context.check_egress()
             claims = exchange.claims
@@ -200,7 +195,7 @@ class RequestHandler:
                     raise unserved from None  # that a reserve cannot serve either says less
                 else:
                     raise
-                self._pump.begin(exchange, writer)
+                writer.begin(streams=translated.stream, codex=translated.verbatim)
             asked = DispatchState(
                 exchange=exchange,
                 request=translated.request,
@@ -208,6 +203,7 @@ class RequestHandler:
                 longest_wait=writer.longest_wait,
                 codex_headers=asked.codex_headers,
                 drop_substituted=asked.drop_substituted,
+                on_sent=asked.on_sent,
                 repeatable=asked.repeatable,
             )
 

@@ -73,7 +73,7 @@ class ExchangeService:
         self.dialect = dialect
         self._early_answers = services.metrics.states.early_answers.labels(dialect.name)
         self._pump = ResponsePump(services, dialect)
-        self._handler = RequestHandler(services, dialect, self._pump)
+        self._handler = RequestHandler(services, dialect)
 
     def __repr__(self) -> str:
         return f"<ExchangeService of {self.dialect.name} with {self._services.in_flight!r}>"
@@ -177,6 +177,7 @@ class ExchangeService:
             whole_patience_ticks=math.ceil(services.whole_patience),
             gaps=services.metrics.gaps.of(dialect.name),
             limit_headers=dialect.limit_headers,
+            translator=self._pump.translator,
             early=self._early_answers.inc,
         )
 

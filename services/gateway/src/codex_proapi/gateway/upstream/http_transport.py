@@ -291,6 +291,8 @@ class HttpTransport:
             answer = connection.send(head, body)
             beginning = Beginning(answer, request, silence, deadlines=self._deadlines)
             answer.on_head = partial(_judge_head, answer, request, beginning)
+            if request.on_sent is not None:
+                request.on_sent()
             opened = await beginning.outcome
             if answer.status != OK:
                 async with asyncio.timeout_at(silence.deadline):

@@ -44,6 +44,8 @@ class PreparedRequest(msgspec.Struct, frozen=True):
     """On whose behalf it is sent."""
     on_head: Callable[[Mapping[str, str]], None] | None = None
     """Called with the headers of a response with status 200, possibly long before its first event."""
+    on_sent: Callable[[], object] | None = None
+    """Called once it was sent: for work that would else be done when the answer has come."""
     model: str = ""
     """The model it asks for."""
     on_other_model: Callable[[str], Refusal | None] | None = None

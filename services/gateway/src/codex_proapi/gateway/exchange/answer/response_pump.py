@@ -19,7 +19,10 @@ from codex_proapi.gateway.exchange.dispatch_state import Committed
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.formats.codex.requests import Item
 from codex_proapi.gateway.metrics.series import RedisWork
-from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
+from codex_proapi.gateway.translation.stream.stream_translator import (
+    ResponseReport,
+    StreamTranslator,
+)
 
 
 class ResponsePump:
@@ -32,19 +35,17 @@ class ResponsePump:
     def __repr__(self) -> str:
         return f"<ResponsePump of {self._dialect.name}>"
 
-    def begin(self, exchange: Exchange, writer: ResponseWriter) -> None:
-        """Make a fresh translator for the next answer; the report of an earlier one is dropped."""
+    def translator(self, exchange: Exchange) -> StreamTranslator:
+        """Make a fresh translator, or aggregator, of an exchange's answer."""
         translated, key = exchange.translated, exchange.key
         if translated is None:
             raise RuntimeError("a translator needs a translated request first")
-        translator = self._dialect.translator(
+        return self._dialect.translator(
             translated,
             request_id=exchange.request_id,
             created=int(self._services.clock()),
             own_quota=key is not None and key.limits.budgeted,
         )
-        exchange.report = translator.report
-        writer.begin(translator, streams=translated.stream, codex=translated.verbatim)
 
     async def give(self, committed: Committed, exchange: Exchange, writer: ResponseWriter) -> None:
         """Pump answers until one is whole, and record their outcomes.
@@ -66,9 +67,7 @@ class ResponsePump:
             before_last = partial(self._conclude, exchange, history)
         del translated  # it is large, and may be forgotten
         while True:
-            account, report = committed.lease.account.id, exchange.report
-            if report is None:
-                raise RuntimeError("an answer needs its translator first")
+            account, report = committed.lease.account.id, writer.translator().report
             codex_account = account if exchange.is_codex else ""
             headers = response_headers(exchange, committed.opening.headers, codex_account)
             if exchange.is_codex:
@@ -86,7 +85,7 @@ class ResponsePump:
                     await dispatcher.broke_off(committed, report, error)
                     raise
                 following = await dispatcher.again(committed, report, error)
-                self.begin(exchange, writer)
+                writer.renew()
             else:
                 dispatcher.record_success(committed.lease)
                 return

@@ -54,6 +54,8 @@ class ResponseSource(Protocol):
 
 LimitHeaders: TypeAlias = Callable[[LimitCharge, bool], Sequence[Header]]
 """Makes the rate limit headers of a key's charge; the flag is whether the client is Codex."""
+MakeTranslator: TypeAlias = Callable[[Exchange], StreamTranslator]
+"""Makes a fresh translator, or aggregator, of an exchange's answer."""
 BeforeLast: TypeAlias = Callable[[], Awaitable[None]]
 
 
@@ -70,6 +72,7 @@ class WriterTerms(msgspec.Struct, frozen=True, kw_only=True):
     gaps: LabelledHistogram
     """Seconds between two reads from upstream."""
     limit_headers: LimitHeaders
+    translator: MakeTranslator
     early: Callable[[], None] = lambda: None
     """Counts answers that start before the first event."""
     clock: Callable[[], float] = time.monotonic
@@ -92,7 +95,7 @@ class ResponseWriter:
         self._times = StreamTimes(terms.gaps, terms.clock)
         self._pushed: PushedStream | None = None
         self._translator: StreamTranslator | None = None
-        self._streams = False
+        self._begun = self._streams = False
         self._codex = False
         self._started = False
         self._sending = False
@@ -104,21 +107,40 @@ class ResponseWriter:
         state = "started" if self._started else "waiting"
         return f"<ResponseWriter {self._exchange.request_id} {state} after {self._age} s>"
 
-    def begin(self, translator: StreamTranslator, *, streams: bool, codex: bool) -> None:
-        """Set the translator of the next answer.
+    def begin(self, *, streams: bool, codex: bool) -> None:
+        """The request is translated, and its answer is to be written.
 
         The first call starts counting `patience_ticks`: before it the client was still sending.
 
         Args:
-            translator: translator or aggregator of the answer.
             streams: whether the answer is a stream.
             codex: whether the client is Codex, for the rate limit headers.
         """
-        if self._translator is None:
+        if not self._begun:
             self._age = 0
-        self._translator = translator
+        self._begun = True
         self._streams = streams
         self._codex = codex
+        self.renew()
+
+    def renew(self) -> None:
+        """Have a fresh translator for the next answer."""
+        self._translator = None
+        if self._started:
+            self.translator()  # it may have to write an error, whatever becomes of the request
+
+    def translator(self) -> StreamTranslator:
+        """The translator of the answer; made by the first call, at best while upstream works.
+
+        The report of an earlier one is dropped.
+        """
+        translator = self._translator
+        if translator is None:
+            if not self._begun:
+                raise RuntimeError("an answer needs its translated request first")
+            translator = self._translator = self._terms.translator(self._exchange)
+            self._exchange.report = translator.report
+        return translator
 
     @property
     def longest_wait(self) -> float:
@@ -142,7 +164,7 @@ class ResponseWriter:
         elif self._started:
             if times.silent >= KEEP_ALIVE_TICKS:
                 self._terms.tasks.start(self._reassure(), name="keep alive")
-        elif self._translator is not None and self._age >= self._early_ticks() > 0:
+        elif self._begun and self._age >= self._early_ticks() > 0:
             self._terms.tasks.start(self._reassure(), name="start early")
 
     def _early_ticks(self) -> int:
@@ -167,9 +189,7 @@ class ResponseWriter:
         Raises:
             GatewayError: the answer broke off.
         """
-        translator = self._translator
-        if translator is None:
-            raise RuntimeError("an answer needs its translator first")
+        translator = self.translator()
         out = translator.feed(source.held)
         source.held = b""
         if not self._started:
@@ -277,9 +297,7 @@ class ResponseWriter:
         await self._sink.end(body)
 
     async def _folded(self, source: ResponseSource) -> bytes:
-        fold, read, times = self._translator, source.read, self._times
-        if fold is None:
-            raise RuntimeError("an answer needs its translator first")
+        fold, read, times = self.translator(), source.read, self._times
         fold.feed(source.held)
         held = fold.report.events
         times.idle = 0
@@ -302,12 +320,12 @@ class ResponseWriter:
         """Send an error: as an error response if nothing was sent yet, else as a stream event."""
         self._reading = False
         self._sending = self._ending = True
-        if not self._started or self._translator is None:
+        if not self._started:
             self._started = True
             await self._sink.fail(error, self._limits())
             return
         if self._streams:
-            await self._sink.end(self._translator.fail(error))
+            await self._sink.end(self.translator().fail(error))
         else:
             await self._sink.fail_started(error)
 
@@ -329,9 +347,9 @@ class ResponseWriter:
 
     async def _reassure(self) -> None:
         """Write a keep-alive, after an early 200 if the response has not started."""
-        translator = self._translator
-        if translator is None or self._sending or self._ending or self._exchange.settled:
+        if self._sending or self._ending or self._exchange.settled:
             return
+        translator = self.translator()
         self._times.silent = 0
         self._sending = True
         if not self._started:

@@ -169,7 +169,10 @@ class SocketTurns:
             await socket.send(message, marks, deadline=silence.deadline)
             if request.on_head is not None:
                 request.on_head(socket.headers)
-            opened = await Beginning(socket, request, silence, deadlines=self._deadlines).outcome
+            beginning = Beginning(socket, request, silence, deadlines=self._deadlines)
+            if request.on_sent is not None:
+                request.on_sent()
+            opened = await beginning.outcome
         except ConnectionLost:
             self._sockets.abort(turn.open_socket)
             return self._lost(turn)
