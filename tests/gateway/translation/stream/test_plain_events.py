@@ -79,7 +79,7 @@ def written(body: says.Body, number: int) -> bytes:
         ("chat", answer_translator, ["output_text.delta"]),
         ("completions", answer_translator, ["output_text.delta"]),
         ("messages", answer_translator, ["output_text.delta"]),
-        ("responses", responses_translator, ["output_text.delta"]),
+        ("responses", responses_translator, []),
     ],
 )
 def test_of_the_usual_answer_hardly_an_event_is_decoded(

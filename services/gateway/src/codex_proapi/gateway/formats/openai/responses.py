@@ -125,7 +125,18 @@ def complete_response(
 
 def whole_usage(usage: object) -> dict[str, Any]:
     """A usage object with every count; upstream's other fields are kept."""
-    provided = usage if isinstance(usage, dict) else {}
+    provided: dict[str, Any] = usage if isinstance(usage, dict) else {}
+    match provided:
+        case {
+            "input_tokens": int(),
+            "input_tokens_details": {"cached_tokens": int()},
+            "output_tokens": int(),
+            "output_tokens_details": {"reasoning_tokens": int()},
+            "total_tokens": int(),
+        }:
+            return dict(provided)  # as nearly all are
+        case _:
+            pass
     into = _counts(provided.get("input_tokens_details"), "cached_tokens")
     out = _counts(provided.get("output_tokens_details"), "reasoning_tokens")
     whole = _counts(provided, "input_tokens", "output_tokens")

@@ -1,9 +1,8 @@
 """Events that a `ResponseStream` would pass on as they are: recognised without a dict of them.
 
 A rule reads an event in the shape that nearly all have, looks at what the answer has of its item, and
-notes there what `ResponseStream.feed` would. It gives the event's sequence number, or None for an event
-that has to go through the stream: of another shape, with an id, an index or a name that would change,
-or with something before it that upstream left out.
+notes there what `ResponseStream.feed` would. An event has to go through the stream if it has another
+shape, an id, an index or a name that would change, or something before it that upstream left out.
 """
 
 from collections.abc import Callable
@@ -28,8 +27,9 @@ from codex_proapi.gateway.translation.stream.response_facts import (
 )
 from codex_proapi.gateway.translation.stream.token_usage import PlainUsage
 
-Rule = Callable[[ResponseItems, bytes], int | None]
-"""Takes the items of an answer, and an event's payload."""
+Rule = tuple[Callable[[bytes], Any], Callable[[ResponseItems, Any, bytes], bool]]
+"""What reads an event's payload, or raises a `ValueError`; and what says whether the event passes as it
+is, by the items of the answer, where it is noted if it does. The latter gets the payload, too."""
 _Id = Annotated[str, Meta(min_length=1, max_length=ID_LIMIT)]
 _Some = Annotated[str, Meta(min_length=1)]
 _Index = Annotated[int, Meta(ge=0)]
@@ -62,8 +62,10 @@ class _Message(_Item, kw_only=True, gc=False, tag="message"):
 
     def is_told(self, delivered: set[Part]) -> bool:
         """Whether deltas of all its text were sent."""
-        parts = enumerate(self.content)
-        return all(("content_index", i) in delivered for i, part in parts if part.text)
+        for i, part in enumerate(self.content):
+            if part.text and ("content_index", i) not in delivered:
+                return False
+        return True
 
 
 class _Reasoning(_Item, kw_only=True, gc=False, tag="reasoning"):
@@ -73,8 +75,10 @@ class _Reasoning(_Item, kw_only=True, gc=False, tag="reasoning"):
 
     def is_told(self, delivered: set[Part]) -> bool:
         """Whether deltas of all its summary were sent."""
-        parts = enumerate(self.summary)
-        return all(("summary_index", i) in delivered for i, part in parts if part.text)
+        for i, part in enumerate(self.summary):
+            if part.text and ("summary_index", i) not in delivered:
+                return False
+        return True
 
 
 class _Call(_Item, kw_only=True, gc=False, tag="function_call"):
@@ -116,18 +120,21 @@ class _SummaryShape(msgspec.Struct, gc=False):
 
 
 class _TextAdded(_OfItem, kw_only=True, gc=False):
+    numbered: ClassVar[str] = "content_index"
     type: Literal["response.content_part.added"]
     number: _Index = msgspec.field(name="content_index")
     part: _TextShape
 
 
 class _SummaryAdded(_OfItem, kw_only=True, gc=False):
+    numbered: ClassVar[str] = "summary_index"
     type: Literal["response.reasoning_summary_part.added"]
     number: _Index = msgspec.field(name="summary_index")
     part: _SummaryShape
 
 
 class _TextDone(_OfItem, kw_only=True, gc=False):
+    kind: ClassVar[PartKind] = BY_DONE["response.output_text.done"]
     type: Literal["response.output_text.done"]
     number: _Index = msgspec.field(name="content_index")
     whole: str = msgspec.field(name="text")
@@ -135,12 +142,14 @@ class _TextDone(_OfItem, kw_only=True, gc=False):
 
 
 class _SummaryDone(_OfItem, kw_only=True, gc=False):
+    kind: ClassVar[PartKind] = BY_DONE["response.reasoning_summary_text.done"]
     type: Literal["response.reasoning_summary_text.done"]
     number: _Index = msgspec.field(name="summary_index")
     whole: str = msgspec.field(name="text")
 
 
 class _ArgumentsDone(_OfItem, kw_only=True, gc=False):
+    kind: ClassVar[PartKind] = BY_DONE["response.function_call_arguments.done"]
     type: Literal["response.function_call_arguments.done"]
     number: ClassVar[int] = 0
     whole: str = msgspec.field(name="arguments")
@@ -180,10 +189,10 @@ def response_of(fields: dict[str, Raw]) -> tuple[Body, ResponseFacts] | None:
     if not RESPONSE_FIELDS.issuperset(fields):
         return None
     try:
-        body: Body = {
-            **fields,
-            **{name: _read_any(fields[name]) for name in LOOKED_AT if name in fields},
-        }
+        body: Body = {**fields}
+        for name in LOOKED_AT:
+            if name in fields:
+                body[name] = _read_any(fields[name])
         usage = _read_usage(fields.get("usage", NULL))
     except ValueError:
         return None
@@ -194,27 +203,15 @@ def response_of(fields: dict[str, Raw]) -> tuple[Body, ResponseFacts] | None:
     return body, ResponseFacts(response_id[:NAME_LIMIT], model[:NAME_LIMIT], tokens)
 
 
-_read_item_added: Final = msgspec.json.Decoder(_ItemAdded).decode
-_read_item_done: Final = msgspec.json.Decoder(_ItemDone).decode
-
-
-def _item_added(items: ResponseItems, payload: bytes) -> int | None:
-    try:
-        event = _read_item_added(payload)
-    except ValueError:
-        return None
+def _item_added(items: ResponseItems, event: _ItemAdded, payload: bytes) -> bool:
     item, index = event.item, event.output_index
     if items.changes(item.name, item.namespace) or items.knows(item.id, index):
-        return None
+        return False
     items.add(item.id, index, kind=item.kind).begun = payload
-    return event.sequence_number
+    return True
 
 
-def _item_done(items: ResponseItems, payload: bytes) -> int | None:
-    try:
-        event = _read_item_done(payload)
-    except ValueError:
-        return None
+def _item_done(items: ResponseItems, event: _ItemDone, payload: bytes) -> bool:
     item = event.item
     state = items.by_id.get(item.id)
     if (
@@ -224,87 +221,56 @@ def _item_done(items: ResponseItems, payload: bytes) -> int | None:
         or items.changes(item.name, item.namespace)
         or not item.is_told(state.delivered)
     ):
-        return None
+        return False
     state.whole = payload
-    return event.sequence_number
+    return True
 
 
-def _part_added(kind: PartKind, shape: type[_TextAdded | _SummaryAdded]) -> Rule:
-    read = msgspec.json.Decoder(shape).decode
-
-    def rule(items: ResponseItems, payload: bytes) -> int | None:
-        try:
-            event = read(payload)
-        except ValueError:
-            return None
-        state = items.by_id.get(event.item_id)
-        if state is None or state.index != event.output_index:
-            return None
-        part = kind.numbered, event.number
-        if part in state.announced:
-            return None
-        state.announced.add(part)
-        return event.sequence_number
-
-    return rule
+def _part_added(items: ResponseItems, event: _TextAdded | _SummaryAdded, _: bytes) -> bool:
+    state, part = items.by_id.get(event.item_id), (event.numbered, event.number)
+    if state is None or state.index != event.output_index or part in state.announced:
+        return False
+    state.announced.add(part)
+    return True
 
 
-def _part_done(name: str, shape: type[_TextDone | _SummaryDone | _ArgumentsDone]) -> Rule:
-    read, kind = msgspec.json.Decoder(shape).decode, BY_DONE[name]
-
-    def rule(items: ResponseItems, payload: bytes) -> int | None:
-        try:
-            event = read(payload)
-        except ValueError:
-            return None
-        state = items.by_id.get(event.item_id)
-        if state is None or state.index != event.output_index:
-            return None
-        part = kind.numbered, event.number
-        if kind.part and part not in state.announced:
-            return None
-        if event.whole and part not in state.delivered:
-            return None
-        state.ends[part] = kind, event.whole
-        return event.sequence_number
-
-    return rule
+def _part_done(
+    items: ResponseItems, event: _TextDone | _SummaryDone | _ArgumentsDone, _: bytes
+) -> bool:
+    state, part, kind = (
+        items.by_id.get(event.item_id),
+        (event.kind.numbered, event.number),
+        event.kind,
+    )
+    if state is None or state.index != event.output_index:
+        return False
+    if (kind.part and part not in state.announced) or (event.whole and part not in state.delivered):
+        return False
+    state.ends[part] = kind, event.whole
+    return True
 
 
-def _about_item(name: str) -> Rule:
+def _about_item(items: ResponseItems, event: _OfItem, _: bytes) -> bool:
     """The rule of an event of which nothing is noted."""
+    state = items.by_id.get(event.item_id)
+    return state is not None and state.index == event.output_index
+
+
+def _shape_about_item(name: str) -> type[msgspec.Struct]:
     fields = [("type", Literal[name])]
-    shape = msgspec.defstruct("_AboutItem", fields, bases=(_OfItem,), kw_only=True, gc=False)
-    read: Callable[[bytes], Any] = msgspec.json.Decoder(shape).decode
-
-    def rule(items: ResponseItems, payload: bytes) -> int | None:
-        try:
-            event: _OfItem = read(payload)
-        except ValueError:
-            return None
-        state = items.by_id.get(event.item_id)
-        if state is None or state.index != event.output_index:
-            return None
-        return event.sequence_number
-
-    return rule
+    return msgspec.defstruct("_AboutItem", fields, bases=(_OfItem,), kw_only=True, gc=False)
 
 
-_NOTED: Final[dict[str, Rule]] = {
-    "response.output_item.added": _item_added,
-    "response.output_item.done": _item_done,
-    "response.content_part.added": _part_added(BY_DONE["response.output_text.done"], _TextAdded),
-    "response.reasoning_summary_part.added": _part_added(
-        BY_DONE["response.reasoning_summary_text.done"], _SummaryAdded
-    ),
-    **{
-        name: _part_done(name, shape)
-        for name, shape in (
-            ("response.output_text.done", _TextDone),
-            ("response.reasoning_summary_text.done", _SummaryDone),
-            ("response.function_call_arguments.done", _ArgumentsDone),
-        )
-    },
+_NOTED: Final[
+    dict[str, tuple[type[msgspec.Struct], Callable[[ResponseItems, Any, bytes], bool]]]
+] = {
+    "response.output_item.added": (_ItemAdded, _item_added),
+    "response.output_item.done": (_ItemDone, _item_done),
+    "response.content_part.added": (_TextAdded, _part_added),
+    "response.reasoning_summary_part.added": (_SummaryAdded, _part_added),
+    "response.output_text.done": (_TextDone, _part_done),
+    "response.reasoning_summary_text.done": (_SummaryDone, _part_done),
+    "response.function_call_arguments.done": (_ArgumentsDone, _part_done),
 }
 _OF_THE_ANSWER: Final = frozenset(
     (
@@ -313,11 +279,11 @@ _OF_THE_ANSWER: Final = frozenset(
     )
 )
 RULES: Final[dict[bytes, Rule]] = {
-    first_lines(name): rule
-    for name, rule in (
+    first_lines(name): (msgspec.json.Decoder(shape).decode, passes)
+    for name, (shape, passes) in (
         *_NOTED.items(),
         *(
-            (name, _about_item(name))
+            (name, (_shape_about_item(name), _about_item))
             for name in PUBLIC_EVENTS - _OF_THE_ANSWER - BY_DELTA.keys() - BY_DONE.keys()
             if name not in _NOTED
         ),

@@ -6,8 +6,8 @@ sequence number replaced; so are the events that `plain_events` knows. All other
 `passthrough.ResponsesPassthrough`.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
 
 import msgspec
 from msgspec import Raw
@@ -53,9 +53,6 @@ from codex_proapi.gateway.translation.stream.response_observer import (
     note_created,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 class _Text(msgspec.Struct, tag_field="type", tag="response.output_text.delta", gc=False):
     delta: str
@@ -96,19 +93,29 @@ class _Input(
     part: ClassVar[int] = 0
 
 
-_Delta = _Text | _Reasoning | _Arguments | _Input
-_SHAPES: Final = {
-    "response.output_text.delta": (_Text, "content_index"),
-    "response.reasoning_summary_text.delta": (_Reasoning, "summary_index"),
-    "response.function_call_arguments.delta": (_Arguments, ""),
-    "response.custom_tool_call_input.delta": (_Input, ""),
+class _DeltaKind(msgspec.Struct, frozen=True, eq=False):
+    """Deltas that are passed on as they came."""
+
+    type: bytes
+    """Their type, as JSON."""
+    read: Callable[[bytes], Any]
+    """Reads a payload."""
+    numbered: str = ""
+    """The field with the part's index; empty for a kind that has no parts."""
+
+
+_Where = tuple[_DeltaKind, str, int, int]
+"""The kind, item, output index and part of a delta."""
+_KINDS: Final = {
+    first_lines(name): _DeltaKind(b'"%b"' % name.encode(), msgspec.json.Decoder(shape).decode, part)
+    for name, shape, part in (
+        ("response.output_text.delta", _Text, "content_index"),
+        ("response.reasoning_summary_text.delta", _Reasoning, "summary_index"),
+        ("response.function_call_arguments.delta", _Arguments, ""),
+        ("response.custom_tool_call_input.delta", _Input, ""),
+    )
 }
-_READ: Final = {
-    name: (msgspec.json.Decoder(shape).decode, len(first_lines(name)), part)
-    for name, (shape, part) in _SHAPES.items()
-}
-"""By an event's name: what reads its payload, where that begins in a block, and the field with the
-part's index; empty for a kind that has no parts."""
+"""The kinds, by the lines that a delta begins with."""
 _read_plain: Final = msgspec.json.Decoder().decode
 _ENDS: Final[dict[type, str]] = {
     ResponseCompleted: "response.completed",
@@ -132,10 +139,8 @@ class ResponsesTranslator(EventTranslator):
         self._options = options
         self._stream = ResponseStream(options, response_id=response_id, created=created)
         self._next = 0
-        self._read: Callable[[bytes], _Delta] | None = None
-        self._skip = 0
-        self._kind = self._item_id = ""
-        self._index = self._part = -1
+        self._passing: _Where | None = None
+        """Where the latest delta was that passed: the next one is nearly always there, too."""
         self._failed: object = None
         self._opened: tuple[dict[str, Raw], bytes] | None = None
         """Upstream's response object as it began, and the client's; until the next event that has one."""
@@ -150,17 +155,13 @@ class ResponsesTranslator(EventTranslator):
 
     def _delta(self, block: bytes) -> bytes | None:
         """A delta with its number replaced; None if `ResponseStream` would change more of it."""
-        if self._read is None:
-            return None
+        kind = _KINDS[self._lines]
         try:
-            event = self._read(block[self._skip :])
+            event = kind.read(block[len(self._lines) :])
         except ValueError:
             return None
-        if (
-            event.item_id != self._item_id
-            or event.output_index != self._index
-            or event.part != self._part
-        ):
+        where = (kind, event.item_id, event.output_index, event.part)
+        if where != self._passing and not self._begins(where, event.delta):
             return None
         if event.sequence_number != self._next:
             renumbered = _renumbered(block, event.sequence_number, self._next)
@@ -170,16 +171,32 @@ class ResponsesTranslator(EventTranslator):
         self._next += 1
         return block if block.endswith(BLANK_LINE) else block + BLANK_LINE
 
+    def _begins(self, where: _Where, delta: str) -> bool:
+        """Whether it is the first delta of a part that has begun, which is noted."""
+        kind, item_id, index, number = where
+        stream, part = self._stream, (kind.numbered, number)
+        state = stream.items.by_id.get(item_id)
+        if (
+            stream.state is not ResponseState.OPEN
+            or state is None
+            or state.index != index
+            or (kind.numbered and part not in state.announced)
+            or not delta
+        ):
+            return False
+        state.delivered.add(part)
+        self._passing = where
+        return True
+
     def _deltas(self, data: bytes, payloads: list[bytes]) -> bytes | None:
         """Several deltas with their numbers replaced; None if more of one has to change."""
-        if self._read is None:
-            return None
+        kind = _KINDS[self._lines]
         try:
-            events = list(map(self._read, payloads))
+            events = list(map(kind.read, payloads))
         except ValueError:
             return None
-        positions = {(event.item_id, event.output_index, event.part) for event in events}
-        if positions != {(self._item_id, self._index, self._part)}:
+        where, *others = {(kind, event.item_id, event.output_index, event.part) for event in events}
+        if others or (where != self._passing and not self._begins(where, events[0].delta)):
             return None
         numbers = [event.sequence_number for event in events]
         wanted = range(self._next, self._next + len(events))
@@ -195,12 +212,14 @@ class ResponsesTranslator(EventTranslator):
     def _unchanged(self, block: bytes) -> bytes | None:
         """Another event with its number replaced; None if `ResponseStream` would change more of it."""
         stream, payload = self._stream, block[len(self._lines) :]
-        if stream.state is not ResponseState.OPEN:
+        read, passes = RULES[self._lines]
+        try:
+            event = read(payload)
+        except ValueError:
             return None
-        number = RULES[self._lines](stream.items, payload)
-        if number is None:
+        if stream.state is not ResponseState.OPEN or not passes(stream.items, event, payload):
             return None
-        if number != self._next:
+        if event.sequence_number != self._next:
             return self._encoded([_read_plain(payload)])
         self._next += 1
         return block if block.endswith(BLANK_LINE) else block + BLANK_LINE
@@ -245,29 +264,29 @@ class ResponsesTranslator(EventTranslator):
     _fast: ClassVar[Mapping[bytes, FastHandler]] = {
         first_lines("response.in_progress"): _under_way,
         **dict.fromkeys(_NOTED, _with_response),
-        **dict.fromkeys(map(first_lines, _SHAPES), _delta),
+        **dict.fromkeys(_KINDS, _delta),
         **dict.fromkeys(RULES, _unchanged),
     }
-    _many: ClassVar[Mapping[bytes, ManyHandler]] = dict.fromkeys(map(first_lines, _SHAPES), _deltas)
+    _many: ClassVar[Mapping[bytes, ManyHandler]] = dict.fromkeys(_KINDS, _deltas)
 
     def _shape(self) -> Shape | None:
         """What `_delta` passes on."""
-        if self._read is None or self._lines != first_lines(self._kind):
+        kind = _KINDS[self._lines]
+        if self._passing is None or self._passing[0] is not kind:
             return None
-        where: dict[str, Any] = {
-            "type": self._kind,
-            "item_id": self._item_id,
-            "output_index": self._index,
-        }
-        if part := _READ[self._kind][2]:
-            where[part] = self._part
-        if list(map(type, where.values())) != [str, str, int, int][: len(where)]:
-            return None  # `_read` takes no others
-        if self._kind == "response.output_text.delta":
-            where["logprobs"] = []
-        return tuple((name.encode(), write(value)) for name, value in where.items()), None
+        _, item_id, index, part = self._passing
+        fields = [
+            (b"type", kind.type),
+            (b"item_id", write(item_id)),
+            (b"output_index", b"%d" % index),
+        ]
+        if kind.numbered:
+            fields.append((kind.numbered.encode(), b"%d" % part))
+        if kind.numbered == "content_index":
+            fields.append((b"logprobs", b"[]"))
+        return tuple(fields), None
 
-    _shapes: ClassVar[Mapping[bytes, ShapeOf]] = dict.fromkeys(map(first_lines, _SHAPES), _shape)
+    _shapes: ClassVar[Mapping[bytes, ShapeOf]] = dict.fromkeys(_KINDS, _shape)
 
     def _slow(self, block: bytes) -> bytes:
         decoded = decode_block(block)
@@ -291,8 +310,6 @@ class ResponsesTranslator(EventTranslator):
         bodies = self._stream.feed(body)
         if not bodies:
             return b""
-        if kind in _READ and bodies[-1] is body and body.get("delta"):
-            self._pass_next(body)
         written = self._encoded(bodies)
         if self._stream.state is ResponseState.FINISHED:
             self._end()
@@ -312,13 +329,6 @@ class ResponsesTranslator(EventTranslator):
                 response_error_event(error, sequence_number=self._next + 1),
             )
         )
-
-    def _pass_next(self, body: Body) -> None:
-        """Forward the next deltas of the same part without `ResponseStream`."""
-        self._kind = body["type"]
-        self._read, self._skip, part = _READ[self._kind]
-        self._item_id, self._index = body["item_id"], body["output_index"]
-        self._part = body.get(part, 0) if part else 0
 
     def _remember(self, raw: dict[str, Raw], response: Body, opening: Body) -> None:
         """Keep the response object of the first event, for the next one, which has it nearly always."""
