@@ -1,5 +1,6 @@
 """Running the tools that check deploy/, and reading what they print."""
 
+import functools
 import json
 import os
 import pathlib
@@ -50,7 +51,12 @@ def output(name: str | pathlib.Path, *arguments: str | pathlib.Path, **more: Any
 
 def rendered(folder: str) -> list[Manifest]:
     """The manifests of a folder below deploy/k8s, as kubectl would apply them."""
-    return list(yaml.safe_load_all(output("kubectl", "kustomize", DEPLOY / "k8s" / folder)))
+    return list(yaml.safe_load_all(_kustomized(folder)))
+
+
+@functools.cache
+def _kustomized(folder: str) -> str:
+    return output("kubectl", "kustomize", DEPLOY / "k8s" / folder)
 
 
 def composed(*files: str, **variables: str) -> dict[str, Any]:

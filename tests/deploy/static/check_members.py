@@ -86,11 +86,9 @@ def test_the_dockerfile_installs_these_members() -> None:
         assert f"COPY --from=native-build /wheels/ /wheels/\n{installs}" in text, image
 
 
-@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("image", IMAGES)
 def test_what_an_image_holds_can_be_imported_with_its_lock_alone(
     image: str,
-    compiled: bool,
     wheels: dict[str, pathlib.Path],
     native: pathlib.Path,
     tmp_path: pathlib.Path,
@@ -101,15 +99,18 @@ def test_what_an_image_holds_can_be_imported_with_its_lock_alone(
     install = (uv, "pip", "install", "--quiet", "--python", python, "--no-deps")
     output(*install, "--require-hashes", "-r", ROOT / "locks" / f"{image}.txt", timeout=600)
     output(*install, *(wheels[member] for member in IMAGES[image]))
-    if compiled:
-        output(*install, native)
-
     packages = [PACKAGES.get(m, m.rpartition("/")[2]) for m in IMAGES[image]]
     names = [f"codex_proapi.{package}" for package in packages]
-    names += ["codex_proapi_native"] if compiled else []
-    done = run(python, "-I", DEPLOY / "image" / "import_every_module.py", *names, cwd=tmp_path)
 
+    assert not imports(python, names, tmp_path)
+    output(*install, native)
+    assert imports(python, [*names, "codex_proapi_native"], tmp_path)
+
+
+def imports(python: pathlib.Path, names: list[str], folder: pathlib.Path) -> bool:
+    """Import every module of some packages; whether compiled functions are in use then."""
+    done = run(python, "-I", DEPLOY / "image" / "import_every_module.py", *names, cwd=folder)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "imported" in done.stdout
     told = output(python, "-I", "-c", "from codex_proapi.commons.native import *; print(NATIVE)")
-    assert ("in use" in told) == compiled
+    return "in use" in told

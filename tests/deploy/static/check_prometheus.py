@@ -78,8 +78,10 @@ def test_a_changed_threshold_fails_the_rule_tests(tmp_path: pathlib.Path) -> Non
         "codex_proapi:failed:ratio_rate5m > 0.05", "codex_proapi:failed:ratio_rate5m > 0.5"
     )
     tmp_path.joinpath("alerts.yml").write_text(rules)
-    tests = (DEPLOY / "prometheus" / "alerts_test.yml").read_text()
-    tmp_path.joinpath("alerts_test.yml").write_text(tests)
+    tests = yaml.safe_load((DEPLOY / "prometheus" / "alerts_test.yml").read_text())
+    # The others have nothing to do with it, and take as long as all rules take unchanged.
+    tests["tests"] = [each for each in tests["tests"] if each["name"].startswith("ErrorsHigh ")]
+    tmp_path.joinpath("alerts_test.yml").write_text(yaml.safe_dump(tests))
 
     assert "ErrorsHigh" in refused("test", "rules", tmp_path / "alerts_test.yml")
 
