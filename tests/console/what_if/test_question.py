@@ -54,6 +54,26 @@ def known() -> tuple[Week, Figures, Records]:
     return known_week("overload")
 
 
+KEPT: dict[bytes, question_module.Replayed] = {}
+_replayed = question_module._replayed
+
+
+def _replayed_once(
+    recording: question_module.Recording, *, change: Change, run: question_module.Run
+) -> question_module.Replayed:
+    key = msgspec.json.encode((recording, change, run))
+    if key not in KEPT:
+        KEPT[key] = _replayed(recording, change=change, run=run)
+    return KEPT[key]
+
+
+@pytest.fixture
+def replays_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replay is made once: most questions replay the same week as it was, which takes seconds."""
+    monkeypatch.setattr(question_module, "_replayed", _replayed_once)
+
+
+@pytest.mark.usefixtures("replays_kept")
 @pytest.mark.parametrize(
     ("name", "change", "more", "routing"),
     [
@@ -98,6 +118,7 @@ def test_an_answer_is_the_same_each_time_and_in_another_process(
     assert msgspec.json.decode(done.stdout, type=Answer) == answer(question)
 
 
+@pytest.mark.usefixtures("replays_kept")
 def test_a_large_pool_is_replayed_in_part_and_comes_out_as_a_small_one(
     known: tuple[Week, Figures, Records],
 ) -> None:
@@ -132,6 +153,7 @@ def _times(hour: Hour, times: int) -> Hour:
     )
 
 
+@pytest.mark.usefixtures("replays_kept")
 def test_people_more_ask_as_the_others_do(known: tuple[Week, Figures, Records]) -> None:
     for people in (3, -3):
         found = answer(Question(records=known[2], change=Change(people=people)))
@@ -160,7 +182,8 @@ def test_no_change_makes_a_replay_larger_than_it_may_be(
 
     def counted(week: Week, **_: Any) -> Replay:
         replays.append((len(week.members), sum(len(c.turns) for c in week.conversations)))
-        return Replay(msgspec.structs.replace(week, conversations=()), routing=Routing.AFFINITY)
+        nothing = msgspec.structs.replace(week, conversations=(), members=())
+        return Replay(nothing, routing=Routing.AFFINITY)
 
     monkeypatch.setattr(question_module, "Replay", counted)
     answer(Question(records=records, change=change))
@@ -169,6 +192,7 @@ def test_no_change_makes_a_replay_larger_than_it_may_be(
     assert max(requests for _, requests in replays) <= 1.1 * MOST_REQUESTS
 
 
+@pytest.mark.usefixtures("replays_kept")
 def test_nobody_is_served_without_accounts(known: tuple[Week, Figures, Records]) -> None:
     found = answer(Question(records=known[2], change=Change(accounts=-9)))
 
