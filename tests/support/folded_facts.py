@@ -189,6 +189,7 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
     attempts, waited = _attempts(opened, facts, settled_at)
     model, stands_for = report.answered_model, request.reserve_of
     unreported = report.tokens is None and answered.account
+    inputs = tuple([f.selection_input for f in facts if type(f) is Attempted])
     return ExchangeRecord(
         request_id=opened.request_id,
         at=opened.at,
@@ -209,7 +210,7 @@ def record_of(opened: Opened, facts: Sequence[Fact], *, settled_at: float) -> Ex
         account=answered.account,
         attempts=attempts,
         waited_ms=waited,
-        selection_inputs=tuple([f.selection_input for f in facts if type(f) is Attempted]),
+        selection_inputs=inputs if any(inputs) else (),
         tokens=report.tokens or Tokens(),
         estimated=latest[Estimated].tokens + report.events if unreported else 0,
         drawn_at=charged.drawn_at,

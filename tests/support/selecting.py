@@ -33,7 +33,7 @@ class Refresher:
         self.errors: dict[Any, Any] = {}
         self.asked: list[Any] = []
 
-    def is_fresh(self, credential: Any) -> Any:
+    def is_fresh(self, credential: Any, now: Any) -> Any:
         return credential.account_id not in self.errors
 
     async def fresh(self, account_id: Any, *, held: Any = None, rejected: Any = None) -> Any:

@@ -290,7 +290,7 @@ def test_whatever_was_noted_until_an_exchange_was_cut_off_gives_a_sound_record(
 
     begun = [fact.account for fact in facts if isinstance(fact, Attempted)]
     assert [attempt.account for attempt in record.attempts] == begun
-    assert len(record.selection_inputs) == len(begun)
+    assert len(record.selection_inputs) in (0, len(begun))
     assert all(attempt.verdict and attempt.milliseconds >= 0 for attempt in record.attempts)
     answers = [fact.account for fact in facts if isinstance(fact, Answered)]
     assert record.account == (answers[-1] if answers else "")

@@ -115,9 +115,8 @@ class CredentialRefresher:
         with contextlib.suppress(CredentialUnavailable, StoreUnavailable):
             await self._read(account_id)
 
-    def is_fresh(self, credential: Credential) -> bool:
-        """Whether it can be used without a refresh."""
-        now = self._clock()
+    def is_fresh(self, credential: Credential, now: float) -> bool:
+        """Whether it can be used without a refresh; `now` is seconds since the epoch."""
         if credential.expires_at > now + MARGIN or (kind := kind_of(credential)).lasts:
             return True
         if not kind.refresh_token(credential):
@@ -146,7 +145,7 @@ class CredentialRefresher:
             CredentialUnreachable: The authorization server cannot be reached from here.
             CredentialUnavailable: Another try may succeed.
         """
-        if held is not None and rejected is None and self.is_fresh(held):
+        if held is not None and rejected is None and self.is_fresh(held, self._clock()):
             return held
         flight = self._join(account_id, _Need(rejected.generation if rejected else -1))
         still = held if rejected is None and held is not None and self._usable(held) else None
@@ -256,9 +255,8 @@ class CredentialRefresher:
             return await self._superseded(current)
         outcome = "confirmed" if kind_of(current).lasts else "refreshed"
         self._tell(current, outcome, generation=renewed.generation)
-        if not self.is_fresh(
-            renewed
-        ):  # a token that expires soon must not be refreshed again at once
+        # A token that expires soon must not be refreshed again at once.
+        if not self.is_fresh(renewed, self._clock()):
             await self._pause_for(current.account_id)
         return renewed
 
@@ -317,7 +315,7 @@ class CredentialRefresher:
 
     async def _settled(self, current: Credential, need: _Need) -> Credential | None:
         """The result where no call is needed or allowed; None when one must be made."""
-        if current.generation not in need and self.is_fresh(current):
+        if current.generation not in need and self.is_fresh(current, self._clock()):
             return current
         kind = kind_of(current)
         if not (token := kind.refresh_token(current)):

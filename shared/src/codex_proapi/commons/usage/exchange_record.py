@@ -92,8 +92,8 @@ class ExchangeRecord(
     attempts: tuple[AttemptRecord, ...] = ()
     """Every try, in order."""
     selection_inputs: tuple[Any, ...] = ()
-    """For each try what its account was chosen from, or None: for the log line, not for the log
-    stream, where it would take most of the room."""
+    """For each try what its account was chosen from, or None; empty where all would be None. It is
+    for the log line, not for the log stream, where it would take most of the room."""
     tokens: Tokens = Tokens()
     """Upstream's usage."""
     estimated: int = 0

@@ -224,7 +224,8 @@ def _attempts(
 ) -> tuple[tuple[AttemptRecord, ...], tuple[Any, ...], int]:
     """The attempts, what their accounts were selected from, and the milliseconds of waiting.
 
-    That is the time before and between them; without any all was waiting.
+    The second is empty where none of that is to be logged; the third is the time before and between
+    the attempts: without any all was waiting.
     """
     attempts, records, inputs = facts.attempts, [], []
     since: float | None = facts.began
@@ -257,7 +258,7 @@ def _attempts(
         )
     if not attempts:
         waited = settled_at - facts.began
-    return tuple(records), tuple(inputs), max(0, round(waited * 1000))
+    return tuple(records), tuple(inputs) if any(inputs) else (), max(0, round(waited * 1000))
 
 
 def _status_of(ending: Ending, spoke: float | None) -> int:

@@ -89,9 +89,9 @@ class SettlementWriter:
         for record in records:
             try:
                 at, model = int(record.at), record.counted_model or "none"
-                moment = _moment_of(at - at % SLOT_SECONDS, days, zone)
-                of_key = _targets_of_key(moment, record.key_id, model)
-                of_account = _targets_of_account(moment, record.account or "none", model)
+                slot = at - at % SLOT_SECONDS
+                of_key = _targets_of_key(slot, days, zone, record.key_id, model)
+                of_account = _targets_of_account(slot, days, zone, record.account or "none", model)
                 settlement = _settlement(
                     record,
                     of_key=targets.setdefault(of_key, len(targets) + 1),
@@ -193,8 +193,9 @@ def _moment_of(at: int, days: int, zone: str) -> _Moment:
 
 
 @functools.lru_cache(maxsize=4096)
-def _targets_of_key(moment: _Moment, key_id: str, model: str) -> bytes:
-    """What exchanges of a key and a model are counted in, in the script's format."""
+def _targets_of_key(at: int, days: int, zone: str, key_id: str, model: str) -> bytes:
+    """What exchanges of a key and a model are counted in from a slot's begin on, in the script's format."""
+    moment = _moment_of(at, days, zone)
     key, day, kept, hour = key_id or "open", moment.day, moment.seconds, moment.hour
     return _encode(
         {
@@ -219,8 +220,9 @@ def _targets_of_key(moment: _Moment, key_id: str, model: str) -> bytes:
 
 
 @functools.lru_cache(maxsize=4096)
-def _targets_of_account(moment: _Moment, account: str, model: str) -> bytes:
-    """What exchanges of an account and a model are counted in, in the script's format."""
+def _targets_of_account(at: int, days: int, zone: str, account: str, model: str) -> bytes:
+    """What exchanges of an account and a model are counted in from a slot's begin on, likewise."""
+    moment = _moment_of(at, days, zone)
     day, kept = moment.day, moment.seconds
     models, seconds = keyspace.usage_models(day, account), min(kept, ACCOUNT_MODEL_SECONDS)
     return _encode(

@@ -51,7 +51,7 @@ class AccessLog:
             **facts,
             "client": client(),
         }
-        if any(each is not None for each in record.selection_inputs):
+        if any(record.selection_inputs):
             line["ballots"] = record.selection_inputs
         self._stream.write(_encode(line).decode() + "\n")
         self._stream.flush()  # soon: a killed process must not lose lines of answers it gave
@@ -67,7 +67,7 @@ def facts_of(record: ExchangeRecord) -> dict[str, Any]:
     return {
         "request_id": record.request_id,
         "endpoint": record.endpoint,
-        "ending": record.ending.value,
+        "ending": record.ending,
         "status": record.status,
         "code": record.code,
         "streamed": record.streamed,

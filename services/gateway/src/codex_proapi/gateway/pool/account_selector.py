@@ -300,7 +300,7 @@ class AccountSelector:
         if account is None or isinstance(choice, NoCandidate):  # removed in the meantime
             return None
         credential = self._view.credential(account.id)
-        if credential is None or not self._refresher.is_fresh(credential):
+        if credential is None or not self._refresher.is_fresh(credential, snapshot.now):
             if time.monotonic() >= give_up:
                 return None
             try:

@@ -24,7 +24,6 @@
 -- The affine account begins with '~' while the tie is tentative: selected, but not answered yet.
 -- A request over a limit or a fair share changes nothing. 'changed' is also returned if Redis' time
 -- is not in the caller's day (of the team's time zone), because its usage keys are those of other days.
--- include key_costs.lua
 local MINUTE, KEPT = 60, 120
 local COSTED = ARGV[21] ~= nil
 local time = redis.call('TIME')
@@ -65,196 +64,199 @@ local function changed_quotas()
 end
 local quotas = changed_quotas()
 
--- When tokens of a second were charged last: they expire together, a minute after that. The field with a '+' has it.
-local function last_of(second)
-  return tonumber(redis.call('HGET', KEYS[10], second .. '+') or '') or second + 1
-end
-
--- Call `take` with each second that has tokens of the last minute, and with these. A busy key has 120 fields, which
--- are read for each request: those with a '+' only where they decide.
-local function each_second(take)
-  local all, edge = redis.call('HGETALL', KEYS[10]), now - MINUTE
-  for i = 1, #all, 2 do
-    local second = tonumber(all[i])
-    local count = second and second % 1 == 0 and tonumber(all[i + 1])
-    if count and (second > edge or last_of(second) > edge) then
-      take(second, count)
-    elseif count then
-      redis.call('HDEL', KEYS[10], second, second .. '+')
-    end
-  end
-end
-
--- Seconds until `needed` tokens of the minute have expired.
-local function until_gone(needed)
-  local seconds, counts, gone = {}, {}, 0
-  each_second(function(second, count) seconds[#seconds + 1], counts[second] = second, count end)
-  table.sort(seconds)
-  for _, second in ipairs(seconds) do
-    gone = gone + counts[second]
-    if gone >= needed then return last_of(second) + MINUTE - now end
-  end
-  return MINUTE
-end
-
--- How many of KEYS are usage of a day.
-local function counted_days()
-  return COSTED and (#KEYS - 12) / 2 or #KEYS - 11
-end
-
--- Tokens of each day, from today backwards, as {whole, parts}.
-local function spent_days()
-  local days = {}
-  for i = 12, 11 + counted_days() do
-    local counts = redis.call('HMGET', KEYS[i], 'input', 'output', 'estimated')
-    local sum = (tonumber(counts[1] or 0) or 0) + (tonumber(counts[2] or 0) or 0)
-      + (tonumber(counts[3] or 0) or 0)
-    days[#days + 1] = {sum, 0}
-  end
-  return days
-end
-
--- Money of each day, from today backwards, in millionths of a dollar; empty without a budget in money.
-local function cost_days()
-  if not COSTED then return {} end
-  local days, memo = {}, 12 + counted_days()
-  for day in string.gmatch(ARGV[26], '%S+') do days[#days + 1] = day end
-  return costs_of_days(KEYS[memo], memo + 1, days, ARGV[24], ARGV[25], ARGV[27])
-end
-
--- Budgets: name, limit, number of days it counts.
-local function spans_of(unit, first)
-  local spans = {}
-  for n, length in ipairs({{'_day', 1}, {'_week', 7}, {'_month', tonumber(ARGV[18])}}) do
-    spans[n] = {unit .. length[1], tonumber(ARGV[first + n - 1] or 0), length[2]}
-  end
-  return spans
-end
-local TOKENS, MONEY -- of a key with limits
-
--- The sum of the latest days, in whole units.
-local function total(days, count)
-  local whole, parts = 0, 0
-  for i = 1, count do whole, parts = whole + days[i][1], parts + days[i][2] end
-  return whole + math.floor(parts / MILLION)
-end
-
--- What is spent of each budget; 0 for a budget that the key does not have.
-local function spent_of(spans, days)
-  local spent = {0, 0, 0}
-  for n, span in ipairs(spans) do
-    if span[2] > 0 then spent[n] = total(days, span[3]) end
-  end
-  return spent
-end
-
--- The spent budget and the number of days until something is left; or '' and the least left.
-local function budget(spans, days, spent)
-  local least
-  for n, span in ipairs(spans) do
-    local limit, sum = span[2], spent[n]
-    if limit > 0 then
-      if sum >= limit then
-        if n == 3 then return span[1], -1 end
-        local wait = 0
-        for i = span[3] - 1, 0, -1 do
-          wait = wait + 1
-          if total(days, i) < limit then break end
-        end
-        return span[1], wait
-      end
-      least = math.min(least or limit - sum, limit - sum)
-    end
-  end
-  return '', 0, least
-end
-
--- Estimated tokens and money of the exchanges under way.
-local function pending(streams)
-  local tokens, money, match = 0, 0, string.match
-  local places = redis.call('ZRANGE', streams, 0, -1)
-  for i = 1, #places do
-    -- 'request tokens' or 'request cost tokens', read from its begin: a key may have thousands.
-    local first, second = match(places[i], '^[^ ]+ (%d+) ?(%d*)$')
-    if first and second ~= '' then
-      money, tokens = money + first, tokens + second
-    elseif first then
-      tokens = tokens + first
-    end
-  end
-  return tokens, money
-end
-
--- What the key has used: of its minute, and of its budgets.
-local function use_of_key()
-  local requests = KEYS[9]
-  redis.call('ZREMRANGEBYSCORE', requests, '-inf', now - MINUTE)
-  local use = {tokens = 0}
-  use.known = redis.call('ZSCORE', requests, ARGV[8])
-  use.requests = redis.call('ZCARD', requests)
-  local oldest = redis.call('ZRANGE', requests, 0, 0, 'WITHSCORES')[2]
-  use.reset = oldest and tonumber(oldest) + MINUTE - now
-  if tonumber(ARGV[11]) > 0 then
-    each_second(function(second, count)
-      use.tokens = use.tokens + count
-      if not use.oldest or second < use.oldest then use.oldest = second end
-    end)
-    use.last = use.oldest and last_of(use.oldest)
-  end
-  use.days = spent_days()
-  use.spent = spent_of(TOKENS, use.days)
-  use.costs = cost_days()
-  use.cost = spent_of(MONEY, use.costs)
-  return use
-end
-
--- The limit that refuses the request or '', seconds to wait, days until a budget has something left.
-local function refusal(use)
-  local asked, rpm, tpm = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
-  local concurrent, streams = tonumber(ARGV[12]), KEYS[11]
-  if ARGV[13] ~= '' then
-    redis.call('ZREMRANGEBYSCORE', streams, '-inf', now)
-    if #use.days > 0 then
-      local limit, wait, left = budget(TOKENS, use.days, use.spent)
-      if limit ~= '' then return limit, 0, wait end
-      local dear, dear_wait, money_left = budget(MONEY, use.costs, use.cost)
-      if dear ~= '' then return dear, 0, dear_wait end
-      local tokens, money = pending(streams)
-      if (left and tokens >= left) or (money_left and money >= money_left) then return 'pending', 2, 0 end
-    end
-  end
-  if rpm > 0 and use.requests >= rpm then return 'rpm', use.reset or 0, 0 end
-  if tpm > 0 and use.tokens + asked > tpm then
-    return 'tpm', until_gone(use.tokens + asked - tpm), 0
-  end
-  if concurrent > 0 and redis.call('ZCARD', streams) >= concurrent then
-    return 'concurrent', 1, 0
-  end
-  return '', 0, 0
-end
-
--- Charge a request that no limit refuses.
-local function charge_request(use)
-  local requests, tokens, streams, permit = KEYS[9], KEYS[10], KEYS[11], ARGV[13]
-  local asked = tonumber(ARGV[9])
-  if tonumber(ARGV[11]) > 0 then
-    local second = math.floor(now)
-    redis.call('HINCRBY', tokens, second, asked) -- the only write that a value may refuse is the first
-    redis.call('HSET', tokens, second .. '+', string.format('%.6f', now))
-    redis.call('EXPIRE', tokens, KEPT)
-    use.tokens = use.tokens + asked
-    if not use.oldest or use.oldest == second then use.last = now end
-  end
-  redis.call('ZADD', requests, now, ARGV[8])
-  redis.call('EXPIRE', requests, KEPT)
-  use.requests, use.reset = use.requests + 1, use.reset or MINUTE
-  if permit ~= '' then
-    redis.call('ZADD', streams, now + ARGV[14], permit)
-    redis.call('EXPIRE', streams, KEPT)
-  end
-end
-
+-- The charge to a key's limits. What it needs is defined within: most requests of an open gateway have no limits,
+-- and a definition costs Redis as much as a short command.
 local function charge_limits()
+-- include key_costs.lua
+  -- When tokens of a second were charged last: they expire together, a minute after that. The field with a '+' has it.
+  local function last_of(second)
+    return tonumber(redis.call('HGET', KEYS[10], second .. '+') or '') or second + 1
+  end
+
+  -- Call `take` with each second that has tokens of the last minute, and with these. A busy key has 120 fields, which
+  -- are read for each request: those with a '+' only where they decide.
+  local function each_second(take)
+    local all, edge = redis.call('HGETALL', KEYS[10]), now - MINUTE
+    for i = 1, #all, 2 do
+      local second = tonumber(all[i])
+      local count = second and second % 1 == 0 and tonumber(all[i + 1])
+      if count and (second > edge or last_of(second) > edge) then
+        take(second, count)
+      elseif count then
+        redis.call('HDEL', KEYS[10], second, second .. '+')
+      end
+    end
+  end
+
+  -- Seconds until `needed` tokens of the minute have expired.
+  local function until_gone(needed)
+    local seconds, counts, gone = {}, {}, 0
+    each_second(function(second, count) seconds[#seconds + 1], counts[second] = second, count end)
+    table.sort(seconds)
+    for _, second in ipairs(seconds) do
+      gone = gone + counts[second]
+      if gone >= needed then return last_of(second) + MINUTE - now end
+    end
+    return MINUTE
+  end
+
+  -- How many of KEYS are usage of a day.
+  local function counted_days()
+    return COSTED and (#KEYS - 12) / 2 or #KEYS - 11
+  end
+
+  -- Tokens of each day, from today backwards, as {whole, parts}.
+  local function spent_days()
+    local days = {}
+    for i = 12, 11 + counted_days() do
+      local counts = redis.call('HMGET', KEYS[i], 'input', 'output', 'estimated')
+      local sum = (tonumber(counts[1] or 0) or 0) + (tonumber(counts[2] or 0) or 0)
+        + (tonumber(counts[3] or 0) or 0)
+      days[#days + 1] = {sum, 0}
+    end
+    return days
+  end
+
+  -- Money of each day, from today backwards, in millionths of a dollar; empty without a budget in money.
+  local function cost_days()
+    if not COSTED then return {} end
+    local days, memo = {}, 12 + counted_days()
+    for day in string.gmatch(ARGV[26], '%S+') do days[#days + 1] = day end
+    return costs_of_days(KEYS[memo], memo + 1, days, ARGV[24], ARGV[25], ARGV[27])
+  end
+
+  -- Budgets: name, limit, number of days it counts.
+  local function spans_of(unit, first)
+    local spans = {}
+    for n, length in ipairs({{'_day', 1}, {'_week', 7}, {'_month', tonumber(ARGV[18])}}) do
+      spans[n] = {unit .. length[1], tonumber(ARGV[first + n - 1] or 0), length[2]}
+    end
+    return spans
+  end
+  local TOKENS, MONEY -- of a key with limits
+
+  -- The sum of the latest days, in whole units.
+  local function total(days, count)
+    local whole, parts = 0, 0
+    for i = 1, count do whole, parts = whole + days[i][1], parts + days[i][2] end
+    return whole + math.floor(parts / MILLION)
+  end
+
+  -- What is spent of each budget; 0 for a budget that the key does not have.
+  local function spent_of(spans, days)
+    local spent = {0, 0, 0}
+    for n, span in ipairs(spans) do
+      if span[2] > 0 then spent[n] = total(days, span[3]) end
+    end
+    return spent
+  end
+
+  -- The spent budget and the number of days until something is left; or '' and the least left.
+  local function budget(spans, days, spent)
+    local least
+    for n, span in ipairs(spans) do
+      local limit, sum = span[2], spent[n]
+      if limit > 0 then
+        if sum >= limit then
+          if n == 3 then return span[1], -1 end
+          local wait = 0
+          for i = span[3] - 1, 0, -1 do
+            wait = wait + 1
+            if total(days, i) < limit then break end
+          end
+          return span[1], wait
+        end
+        least = math.min(least or limit - sum, limit - sum)
+      end
+    end
+    return '', 0, least
+  end
+
+  -- Estimated tokens and money of the exchanges under way.
+  local function pending(streams)
+    local tokens, money, match = 0, 0, string.match
+    local places = redis.call('ZRANGE', streams, 0, -1)
+    for i = 1, #places do
+      -- 'request tokens' or 'request cost tokens', read from its begin: a key may have thousands.
+      local first, second = match(places[i], '^[^ ]+ (%d+) ?(%d*)$')
+      if first and second ~= '' then
+        money, tokens = money + first, tokens + second
+      elseif first then
+        tokens = tokens + first
+      end
+    end
+    return tokens, money
+  end
+
+  -- What the key has used: of its minute, and of its budgets.
+  local function use_of_key()
+    local requests = KEYS[9]
+    redis.call('ZREMRANGEBYSCORE', requests, '-inf', now - MINUTE)
+    local use = {tokens = 0}
+    use.known = redis.call('ZSCORE', requests, ARGV[8])
+    use.requests = redis.call('ZCARD', requests)
+    local oldest = redis.call('ZRANGE', requests, 0, 0, 'WITHSCORES')[2]
+    use.reset = oldest and tonumber(oldest) + MINUTE - now
+    if tonumber(ARGV[11]) > 0 then
+      each_second(function(second, count)
+        use.tokens = use.tokens + count
+        if not use.oldest or second < use.oldest then use.oldest = second end
+      end)
+      use.last = use.oldest and last_of(use.oldest)
+    end
+    use.days = spent_days()
+    use.spent = spent_of(TOKENS, use.days)
+    use.costs = cost_days()
+    use.cost = spent_of(MONEY, use.costs)
+    return use
+  end
+
+  -- The limit that refuses the request or '', seconds to wait, days until a budget has something left.
+  local function refusal(use)
+    local asked, rpm, tpm = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+    local concurrent, streams = tonumber(ARGV[12]), KEYS[11]
+    if ARGV[13] ~= '' then
+      redis.call('ZREMRANGEBYSCORE', streams, '-inf', now)
+      if #use.days > 0 then
+        local limit, wait, left = budget(TOKENS, use.days, use.spent)
+        if limit ~= '' then return limit, 0, wait end
+        local dear, dear_wait, money_left = budget(MONEY, use.costs, use.cost)
+        if dear ~= '' then return dear, 0, dear_wait end
+        local tokens, money = pending(streams)
+        if (left and tokens >= left) or (money_left and money >= money_left) then return 'pending', 2, 0 end
+      end
+    end
+    if rpm > 0 and use.requests >= rpm then return 'rpm', use.reset or 0, 0 end
+    if tpm > 0 and use.tokens + asked > tpm then
+      return 'tpm', until_gone(use.tokens + asked - tpm), 0
+    end
+    if concurrent > 0 and redis.call('ZCARD', streams) >= concurrent then
+      return 'concurrent', 1, 0
+    end
+    return '', 0, 0
+  end
+
+  -- Charge a request that no limit refuses.
+  local function charge_request(use)
+    local requests, tokens, streams, permit = KEYS[9], KEYS[10], KEYS[11], ARGV[13]
+    local asked = tonumber(ARGV[9])
+    if tonumber(ARGV[11]) > 0 then
+      local second = math.floor(now)
+      redis.call('HINCRBY', tokens, second, asked) -- the only write that a value may refuse is the first
+      redis.call('HSET', tokens, second .. '+', string.format('%.6f', now))
+      redis.call('EXPIRE', tokens, KEPT)
+      use.tokens = use.tokens + asked
+      if not use.oldest or use.oldest == second then use.last = now end
+    end
+    redis.call('ZADD', requests, now, ARGV[8])
+    redis.call('EXPIRE', requests, KEPT)
+    use.requests, use.reset = use.requests + 1, use.reset or MINUTE
+    if permit ~= '' then
+      redis.call('ZADD', streams, now + ARGV[14], permit)
+      redis.call('EXPIRE', streams, KEPT)
+    end
+  end
+
   local today = now >= tonumber(ARGV[19]) and now < tonumber(ARGV[20])
   if keys_version ~= tonumber(ARGV[7]) or not today then
     return {'changed', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
