@@ -7,12 +7,13 @@ import msgspec
 from codex_proapi.gateway.formats.codex.items import Citation, MessageItem, Part, ReasoningItem
 from codex_proapi.gateway.formats.openai.chat_chunks import ChatChunk
 from codex_proapi.gateway.translation.chat.text import RAW, SUMMARY, ChatText
+from codex_proapi.gateway.translation.stream.stop_sequences import StopCutter
 
 PLACE = ("msg_1", 0, 0)
 
 
-def chat_text(**options: Any) -> ChatText:
-    return ChatText(**{"stop": (), "refusal_as_refusal": False, **options})
+def chat_text(*stops: str, **options: Any) -> ChatText:
+    return ChatText(cutter=StopCutter(stops) if stops else None, **options)
 
 
 def said(text: str) -> list[ChatChunk]:
@@ -110,7 +111,7 @@ def test_citations_are_remembered_once() -> None:
 
 
 def test_text_ends_at_a_stop_string() -> None:
-    words = chat_text(stop=("END",))
+    words = chat_text("END")
 
     assert words.text_delta("Hello E", PLACE) == said("Hello ")
     assert words.text_delta("N", PLACE) == []
@@ -132,7 +133,7 @@ def test_deltas_may_pass_untouched_only_where_nothing_is_done_to_them() -> None:
     words.reasoning_delta("x", ("rs_1", None, 1), SUMMARY)
     assert words.reasoning_position is None
 
-    stopping = chat_text(stop=("x",))
+    stopping = chat_text("x")
     stopping.text_delta("y", PLACE)
     nowhere = chat_text()
     nowhere.text_delta("y", ("msg_1", None, 0))

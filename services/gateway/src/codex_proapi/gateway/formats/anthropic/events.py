@@ -150,8 +150,13 @@ def encode(event: StreamEvent) -> bytes:
             kind, body = "content_block_start", {"index": index, "content_block": block}
         case BlockStop(index=index):
             return _STOPPED % index
-        case MessageStart():
-            kind, body = "message_start", {"message": empty_message(event)}
+        case MessageStart(message_id=id_, model=model, input_tokens=tokens):
+            return _STARTED % (write(id_), write(model), max(0, tokens))
+        case MessageDelta(stop_reason=reason, stop_sequence=None, web_searches=0) if (
+            not event.safeguard_results
+        ):
+            usage = usage_of(event.tokens or _NO_TOKENS)
+            return _ENDING % (reason.encode(), *usage.values())
         case MessageDelta():
             kind, body = "message_delta", _ending(event)
         case MessageStop():
@@ -177,6 +182,28 @@ _TEXT_STARTED: Final = _encoded(
 _STOPPED: Final = _encoded("content_block_stop", {"index": Raw(b"%d")})
 _ENDED: Final = _encoded("message_stop", {})
 """Events of every answer, encoded once."""
+_NO_TOKENS: Final = Tokens()
+_COUNT: Final = Raw(b"%d")
+_EMPTY_MESSAGE: Final = empty_message(MessageStart(message_id="", model=""))
+_STARTED: Final = _encoded(
+    "message_start",
+    {
+        "message": {
+            **_EMPTY_MESSAGE,
+            "id": Raw(b"%b"),
+            "model": Raw(b"%b"),
+            "usage": {**_EMPTY_MESSAGE["usage"], "input_tokens": _COUNT},
+        }
+    },
+)
+_ENDING: Final = _encoded(
+    "message_delta",
+    {
+        "delta": {"stop_reason": Raw(b'"%b"'), "stop_sequence": None},
+        "usage": dict.fromkeys(usage_of(_NO_TOKENS), _COUNT),
+    },
+)
+"""Events that nearly every answer has in this form, for their ids, words and counts."""
 
 
 def _ending(event: MessageDelta) -> dict[str, Any]:
@@ -186,5 +213,5 @@ def _ending(event: MessageDelta) -> dict[str, Any]:
     }
     if event.safeguard_results:
         delta["safeguard_results"] = event.safeguard_results
-    usage = usage_of(event.tokens or Tokens(), web_searches=event.web_searches)
+    usage = usage_of(event.tokens or _NO_TOKENS, web_searches=event.web_searches)
     return {"delta": delta, "usage": usage}

@@ -38,7 +38,7 @@ class ChatChunk(msgspec.Struct, frozen=True, kw_only=True):
     call: CallDelta | None = None
     citations: tuple[Citation, ...] = ()
     finish_reason: str | None = None
-    """A plain word."""
+    """A plain word; nothing else is set with it."""
     usage: Tokens | None = None
     """Set only in the usage chunk, which has no choice."""
 
@@ -48,7 +48,7 @@ OPENING: Final = ChatChunk(role="assistant", content="")
 _BEFORE: Final = b',"choices":[{"index":0,"delta":'
 _AFTER: Final = b',"logprobs":null,"finish_reason":null}]}\n\n'
 _OPENED: Final = _BEFORE + b'{"role":"assistant","content":""}' + _AFTER
-_ENDED: Final = b',"logprobs":null,"finish_reason":"%b"}]}\n\n'
+_ENDED: Final = _BEFORE + b'{},"logprobs":null,"finish_reason":"%b"}]}\n\n'
 _USED: Final = (
     b',"choices":[],"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d'
     b',"prompt_tokens_details":{"cached_tokens":%d}'
@@ -89,11 +89,9 @@ class ChunkEncoder:
             total = used.input + used.output
             counts = (used.input, used.output, total, used.cached, used.reasoning)
             return head + _USED % counts
-        fields = delta_of(chunk)
-        delta = write(fields) if fields else b"{}"
-        if chunk.finish_reason is None:
-            return head + _BEFORE + delta + _AFTER
-        return head + _BEFORE + delta + _ENDED % chunk.finish_reason.encode()
+        if chunk.finish_reason is not None:
+            return head + _ENDED % chunk.finish_reason.encode()
+        return head + _BEFORE + write(delta_of(chunk)) + _AFTER
 
 
 def delta_of(chunk: ChatChunk) -> dict[str, Any]:

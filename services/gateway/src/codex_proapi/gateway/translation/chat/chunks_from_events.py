@@ -47,6 +47,7 @@ from codex_proapi.gateway.translation.stream.answer_state import (
     part_position,
     summary_position,
 )
+from codex_proapi.gateway.translation.stream.stop_sequences import StopCutter
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
 FINISH_REASONS: Final = {"content_filter": "content_filter"}
@@ -58,13 +59,15 @@ class ChatStream(AnswerStream[ChatChunk]):
 
     __slots__ = ("_fallback_id", "_options", "calls", "text")
 
+    _opening = (OPENING,)
+
     def __init__(
         self, options: ChatOptions, *, report: ResponseReport, fallback_id: str = ""
     ) -> None:
         """Create the state of an answer; ids of calls without one are derived from `fallback_id`."""
         super().__init__(report)
         self.text = ChatText(
-            stop=options.stop,
+            cutter=StopCutter(options.stop) if any(options.stop) else None,
             refusal_as_refusal=options.refusal_as_refusal,
             structured=options.structured,
         )
@@ -72,9 +75,6 @@ class ChatStream(AnswerStream[ChatChunk]):
         """The calls; None while there is none."""
         self._options = options
         self._fallback_id = fallback_id
-
-    def _opening(self) -> list[ChatChunk]:
-        return [OPENING]
 
     def _text_delta(self, event: TextDelta) -> list[ChatChunk]:
         return self._cut(self.text.text_delta(event.delta, part_position(event)))
@@ -206,7 +206,9 @@ class ChatStream(AnswerStream[ChatChunk]):
             reason = FINISH_REASONS.get(self.report.code, "length")
         if self.text.citations:
             chunks += self._cited()
-        return [*chunks, ChatChunk(finish_reason=self._reason(reason)), *usage]
+        if calls is not None:
+            reason = self._reason(reason)
+        return [*chunks, ChatChunk(finish_reason=reason), *usage]
 
     def _reason(self, otherwise: str) -> str:
         """The finish reason: `tool_calls` for complete calls, unless one was cut, as it must not run."""

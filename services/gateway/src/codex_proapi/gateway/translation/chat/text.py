@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import msgspec
+
 from codex_proapi.gateway.formats.codex.items import (
     Citation,
     MessageItem,
@@ -20,38 +22,32 @@ RAW: Final = "raw"
 """Two forms of the same reasoning. Only the form that comes first is passed on."""
 
 
-class ChatText:
+class ChatText(msgspec.Struct, kw_only=True, eq=False):
     """The text of one answer."""
 
-    __slots__ = (
-        *("_boundaries", "_cutter", "_held", "_reasoning", "_reasoning_kind", "_reasoning_part"),
-        *("_refusal", "_refusal_as_refusal", "_structured", "_text", "any_text", "citations"),
-        *("reasoning_position", "stopped", "text_position"),
-    )
-
-    def __init__(
-        self, *, stop: tuple[str, ...], refusal_as_refusal: bool, structured: bool = False
-    ) -> None:
-        self.any_text = False
-        """Whether there was any text or refusal."""
-        self.stopped = False
-        """Whether the text was cut at a stop sequence."""
-        self.text_position: tuple[int | None, int | None] | None = None
-        """Output and content index whose next text delta can take the fast path; None for none."""
-        self.reasoning_position: tuple[int | None, int | None] | None = None
-        """Output and summary index whose next reasoning delta can take the fast path."""
-        self.citations: list[Citation] = []
-        self._cutter = StopCutter(stop) if any(stop) else None
-        self._refusal_as_refusal = refusal_as_refusal
-        self._structured = structured
-        self._boundaries = MessageBoundaries()
-        self._held = ""
-        """Commentary held back."""
-        self._text = DeltaTracker()
-        self._refusal: DeltaTracker | None = None
-        self._reasoning: DeltaTracker | None = None
-        self._reasoning_kind: str | None = None
-        self._reasoning_part: tuple[str | int | None, int | None] | None = None
+    cutter: StopCutter | None = None
+    """What cuts it at a stop sequence; None if there is none to look for."""
+    refusal_as_refusal: bool = False
+    """Whether a refusal is written into `refusal` instead of the content."""
+    structured: bool = False
+    """Whether the answer must be JSON."""
+    any_text: bool = False
+    """Whether there was any text or refusal."""
+    stopped: bool = False
+    """Whether the text was cut at a stop sequence."""
+    text_position: tuple[int | None, int | None] | None = None
+    """Output and content index whose next text delta can take the fast path; None for none."""
+    reasoning_position: tuple[int | None, int | None] | None = None
+    """Output and summary index whose next reasoning delta can take the fast path."""
+    citations: list[Citation] = []
+    _boundaries: MessageBoundaries = msgspec.field(default_factory=MessageBoundaries)
+    _held: str = ""
+    """Commentary held back."""
+    _text: DeltaTracker = msgspec.field(default_factory=DeltaTracker)
+    _refusal: DeltaTracker | None = None
+    _reasoning: DeltaTracker | None = None
+    _reasoning_kind: str | None = None
+    _reasoning_part: tuple[str | int | None, int | None] | None = None
 
     def __repr__(self) -> str:
         return f"<ChatText {'some text' if self.any_text else 'no text'}>"
@@ -66,10 +62,10 @@ class ChatText:
         if not delta:
             return []
         self._text.note(position)
-        if self._structured and self._boundaries.is_commentary(position):
+        if self.structured and self._boundaries.is_commentary(position):
             self._held += self._boundaries.separator(position, begun=bool(self._held)) + delta
             return []
-        if self._cutter is None and position[1] is not None:
+        if self.cutter is None and position[1] is not None:
             self.text_position = position[1:]
         return self._content(delta, position)
 
@@ -88,7 +84,7 @@ class ChatText:
         self._refusal = self._refusal or DeltaTracker()
         self._refusal.note(position)
         self.text_position = None
-        if self._refusal_as_refusal:
+        if self.refusal_as_refusal:
             self.any_text = True
             return [ChatChunk(refusal=delta)]
         return self._content(delta, position)
@@ -156,7 +152,7 @@ class ChatText:
 
     def flush(self) -> list[ChatChunk]:
         """Return the text held back for a stop sequence, at a pause or the end of the text."""
-        rest = self._cutter.flush() if self._cutter else ""
+        rest = self.cutter.flush() if self.cutter else ""
         return [ChatChunk(content=rest)] if rest else []
 
     def close(self) -> list[ChatChunk]:
@@ -165,14 +161,14 @@ class ChatText:
         chunks: list[ChatChunk] = []
         if held and not self.any_text:
             chunks = self._content(held, (None, None, None))
-        return chunks if self._cutter is None else chunks + self.flush()
+        return chunks if self.cutter is None else chunks + self.flush()
 
     def _content(self, text: str, position: Position) -> list[ChatChunk]:
         chunks = [ChatChunk(reasoning=self._held)] if self._held else []
         self._held = ""
         text = self._boundaries.separator(position, begun=self.any_text) + text
         self.any_text = True
-        if self._cutter is not None:
-            text = self._cutter.feed(text)
-            self.stopped = self._cutter.found
+        if self.cutter is not None:
+            text = self.cutter.feed(text)
+            self.stopped = self.cutter.found
         return [*chunks, ChatChunk(content=text)] if text else chunks

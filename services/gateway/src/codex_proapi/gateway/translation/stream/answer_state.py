@@ -101,7 +101,7 @@ _read_output: Final = reader(_Output)
 class AnswerStream(Generic[Piece]):
     """Base of the answers: translates upstream's events into pieces of the client's stream.
 
-    A dialect implements `_takes`, `_opening`, `_ending` and, if something is left to write after a
+    A dialect sets `_opening`, and implements `_takes`, `_ending` and, if something is left to write after a
     stop sequence, `_rest`.
     """
 
@@ -110,6 +110,9 @@ class AnswerStream(Generic[Piece]):
     _takes: ClassVar[Mapping[type[UpstreamEvent], Callable[[Any, Any], list[Any]]]]
     """What gives the pieces for an event with content, by its type; for others there are none. It
     applies `StopMet` at a stop sequence."""
+
+    _opening: tuple[Piece, ...]
+    """The first pieces."""
 
     def __init__(self, report: ResponseReport) -> None:
         """Take the answer's report: an event is noted in it before it is given to `feed`."""
@@ -135,7 +138,7 @@ class AnswerStream(Generic[Piece]):
         if after is None:
             return []
         self.state = after
-        opening = self._opening() if before is AnswerState.WAITING else []
+        opening = [*self._opening] if before is AnswerState.WAITING else []
         if after is AnswerState.OPEN:
             take = self._takes.get(kind)
             return opening if take is None else opening + take(self, event)
@@ -154,10 +157,6 @@ class AnswerStream(Generic[Piece]):
         if self.state is AnswerState.FAILED:
             raise Truncated("The backend's stream ended before the answer did.")
         return self._rest() if before is AnswerState.CUT else []
-
-    def _opening(self) -> list[Piece]:
-        """The first pieces."""
-        raise NotImplementedError
 
     def _ending(self, event: ResponseCompleted | ResponseIncomplete, *, cut: bool) -> list[Piece]:
         """The last pieces; with `cut` the text has ended at a stop sequence before."""

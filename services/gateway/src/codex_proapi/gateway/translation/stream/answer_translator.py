@@ -17,6 +17,7 @@ from codex_proapi.commons.usage.exchange_record import Ending
 from codex_proapi.gateway.formats.codex.events import (
     ResponseCompleted,
     ResponseCreated,
+    TextDelta,
     decode_block,
 )
 from codex_proapi.gateway.translation.stream.answer_state import (
@@ -91,6 +92,7 @@ class _Arguments(
 
 
 _read_text: Final = msgspec.json.Decoder(_Text).decode
+_read_whole_text: Final = msgspec.json.Decoder(TextDelta).decode
 _read_reasoning: Final = msgspec.json.Decoder(_Reasoning).decode
 _read_arguments: Final = msgspec.json.Decoder(_Arguments).decode
 _read_strings: Final = msgspec.json.Decoder(list[Annotated[str, Meta(min_length=1)]]).decode
@@ -195,12 +197,20 @@ class AnswerTranslator(EventTranslator, Generic[Piece]):
         except ValueError:
             return None
         if (event.output_index, event.part) != self._text_position:
-            return None
+            return self._first_text(block)
         delta = bytes(event.delta)
         if delta == _EMPTY:
             return b""
         before, after = self._text_around
         return before + delta + after if delta[0] == _QUOTE else None
+
+    def _first_text(self, block: bytes) -> bytes | None:
+        """A text delta that is not copied: most are the first of their part."""
+        try:
+            event = _read_whole_text(block[_TEXT_AT:])
+        except ValueError:
+            return None
+        return self._write(self._stream.feed(event))
 
     def copy_texts(self, _: bytes, payloads: list[bytes]) -> bytes | None:
         """The same for several."""

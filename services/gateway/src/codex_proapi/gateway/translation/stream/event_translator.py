@@ -108,7 +108,7 @@ class EventTranslator:
             return b""
         self._at_border = False
         passed = self._feed_whole(self._splitter.whole(data))
-        self._at_border = self._splitter.at_border and not self.done and self._lines in self._fast
+        self._at_border = not self.done and self._lines in self._fast and self._splitter.at_border
         return passed
 
     def _feed_whole(self, whole: bytes) -> bytes:

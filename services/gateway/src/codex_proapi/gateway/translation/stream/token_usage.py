@@ -1,9 +1,9 @@
 """Upstream's usage as tokens. The usage of each dialect is written in `formats`."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 from codex_proapi.commons.runtime.lenient_json import DECODE_ERRORS, read_any, reader
 from codex_proapi.commons.usage.token_counts import Tokens
@@ -17,20 +17,23 @@ class _Response(msgspec.Struct):
 _read: Final = reader(_Response)
 
 
+_Count = Annotated[int, Meta(ge=0)]
+
+
 class _InputDetails(msgspec.Struct, frozen=True):
-    cached_tokens: int = 0
-    cache_write_tokens: int = 0
+    cached_tokens: _Count = 0
+    cache_write_tokens: _Count = 0
 
 
 class _OutputDetails(msgspec.Struct, frozen=True):
-    reasoning_tokens: int = 0
+    reasoning_tokens: _Count = 0
 
 
 class PlainUsage(msgspec.Struct, forbid_unknown_fields=True):
     """A usage object as all are today."""
 
-    input_tokens: int
-    output_tokens: int
+    input_tokens: _Count
+    output_tokens: _Count
     input_tokens_details: _InputDetails = _InputDetails()
     output_tokens_details: _OutputDetails = _OutputDetails()
     total_tokens: Raw = NOTHING
@@ -38,14 +41,14 @@ class PlainUsage(msgspec.Struct, forbid_unknown_fields=True):
     billing: Raw = NOTHING
 
     def tokens(self) -> Tokens:
-        """Its counts; one below 0 is 0."""
-        into, out = self.input_tokens_details, self.output_tokens_details
+        """Its counts."""
+        into = self.input_tokens_details
         return Tokens(
-            input=max(0, self.input_tokens),
-            cached=max(0, into.cached_tokens),
-            cache_write=max(0, into.cache_write_tokens),
-            output=max(0, self.output_tokens),
-            reasoning=max(0, out.reasoning_tokens),
+            input=self.input_tokens,
+            cached=into.cached_tokens,
+            cache_write=into.cache_write_tokens,
+            output=self.output_tokens,
+            reasoning=self.output_tokens_details.reasoning_tokens,
         )
 
 

@@ -76,8 +76,9 @@ class MessagesStream(AnswerStream[StreamEvent]):
     """Translates the events of one answer for a client of the Messages API."""
 
     __slots__ = (
+        "_message_id",
+        "_opening",
         "_options",
-        "_start",
         "calls",
         "queue",
         "reasoning",
@@ -104,12 +105,10 @@ class MessagesStream(AnswerStream[StreamEvent]):
         self.calls: ToolCalls | None = None
         self.searches: WebSearches | None = None
         self._options = options
-        self._start = MessageStart(
-            message_id=message_id, model=model, input_tokens=options.input_tokens
+        self._message_id = message_id
+        self._opening = (
+            MessageStart(message_id=message_id, model=model, input_tokens=options.input_tokens),
         )
-
-    def _opening(self) -> list[StreamEvent]:
-        return [self._start]
 
     def _text_delta(self, event: TextDelta) -> list[StreamEvent]:
         self.text.piece(event.delta, part_position(event))
@@ -204,7 +203,7 @@ class MessagesStream(AnswerStream[StreamEvent]):
     def _begun_calls(self) -> ToolCalls:
         """The calls, at the first event about one."""
         if self.calls is None:
-            self.calls = ToolCalls(self.queue, self._options, fallback_id=self._start.message_id)
+            self.calls = ToolCalls(self.queue, self._options, fallback_id=self._message_id)
         return self.calls
 
     def _begin_item(self, raw: Raw, output_index: int | None) -> None:
@@ -228,7 +227,7 @@ class MessagesStream(AnswerStream[StreamEvent]):
                 self._begun_calls().done(item, output_index)
             case OtherItem(type=kind) if kind == SEARCH_ITEM:
                 if self.searches is None:
-                    self.searches = WebSearches(self.queue, fallback_id=self._start.message_id)
+                    self.searches = WebSearches(self.queue, fallback_id=self._message_id)
                 self.searches.done(raw)
             case OtherItem(type=kind) if kind == TOOL_SEARCH_CALL:
                 self._begun_calls().done(searching_call(raw), output_index)
