@@ -202,6 +202,10 @@ class HttpConnection(asyncio.Protocol):
             else:
                 too_much = answer.fed(len(data))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ConnectionLost):
+            if answer.pieces and answer.receiver is not None:
+                answer.fed(
+                    0
+                )  # what stands before the fault is sound, and may be the end of the answer
             self.abort()
             return
         if answer.complete:

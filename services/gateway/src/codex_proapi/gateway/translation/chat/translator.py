@@ -110,6 +110,8 @@ class ChatTranslator(AnswerTranslator[ChatChunk]):
             self._call = call = calls.current
             if call is not None:
                 self._call_around = encoder.around_call(CallDelta(index=call.index, form=call.form))
+        if text.stopped:  # nothing but the usage follows the finish reason
+            self._text_position = self._reasoning_position = self._call = None
         written = b""
         for chunk in chunks:
             written += encoder.encode(chunk)

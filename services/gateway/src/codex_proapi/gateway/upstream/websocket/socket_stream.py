@@ -77,5 +77,7 @@ class SocketStream(PushingStream):
         self.close()
 
     def _done(self, how: str) -> None:
-        self._socket = None
-        self._ended(how)
+        """Tell how it ended, once: a socket that is ended for a stream that was left is lost, too."""
+        if self._socket is not None:
+            self._socket = None
+            self._ended(how)
