@@ -167,7 +167,7 @@ def test_a_signal_before_the_start_ends_it() -> None:
 
 def test_the_heap_of_the_start_is_out_of_the_collectors_sight() -> None:
     thresholds, frozen = gc.get_threshold(), gc.get_freeze_count()
-    made = [[]]
+    made: list[int] = []
     try:
         freeze_heap()
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 import pytest
+from support.forked_commands import can_be_forked, run_forked
 from support.tree import ROOT
 
 from codex_proapi.console.cli.terminal.failures import ExitCode
@@ -20,6 +21,10 @@ def outcome(
     arguments: Sequence[str], environ: dict[str, str], provided: str = ""
 ) -> tuple[int, str]:
     """The exit code and standard error of a process of its own, whose streams are no terminal."""
+    if can_be_forked(environ):
+        code, told = run_forked(arguments, environ, provided)
+        assert "Traceback" not in told
+        return code, told
     done = subprocess.run(
         [sys.executable, "-m", "codex_proapi.console.cli", *arguments],
         env=environ,
