@@ -34,7 +34,10 @@ demo: $(VENV)/.standalone $(NATIVE) ## the same against the built-in simulated b
 
 # --- checking ----------------------------------------------------------------------------------
 
-check: lint types imports test test-interpreted check-native check-deploy check-live-short ## all that CI runs
+# The first four run on one core each, the others on all there are.
+check: $(VENV)/.dev $(NATIVE) ## all that CI runs
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types imports check-native
+	@$(MAKE) --no-print-directory --jobs=1 test test-interpreted check-deploy check-live-short
 
 lint: $(VENV)/.dev ## format and lint
 	$(BIN)/ruff format --check .
@@ -156,7 +159,7 @@ check-live: $(VENV)/.dev ## a real Prometheus, real proxies, rolling restarts, k
 
 check-live-short: $(VENV)/.dev ## of check-live what waits for nothing: proxies, restored backups
 	@bash tests/deploy/tools/install.sh $(UV) $(DEPLOY_TOOLS) live
-	$(CHECKS) -m short tests/deploy/live
+	$(CHECKS) -n 2 --dist loadfile -m short tests/deploy/live
 
 check-images: $(VENV)/.dev ## a real dockerd: build, compose up, a client, rolling restart, down
 	@bash tests/deploy/tools/install.sh $(UV) $(DEPLOY_TOOLS) images
