@@ -12,6 +12,7 @@ from support.gateways import Stage, a_chat, stage
 
 from codex_proapi.commons.usage.exchange_record import Ending, ExchangeRecord
 from codex_proapi.gateway.api.dialects.chat import CHAT
+from codex_proapi.gateway.auth.client_head import NO_HEAD
 from codex_proapi.gateway.errors import Overloaded
 from codex_proapi.gateway.exchange.exchange import Exchange
 from codex_proapi.gateway.exchange.serve import ExchangeService, Request
@@ -88,7 +89,7 @@ async def served(play: Stage, number: int, cut: Callable[[Exchange], None], stre
     )
     ticking = len(services.ticker)
     body = msgspec.json.encode(a_chat(stream=stream))
-    request = Posted(id=request_id, headers={}, watch=lambda _: None, body=body)
+    request = Posted(id=request_id, head=NO_HEAD, watch=lambda _: None, body=body)
 
     def now() -> None:
         [exchange] = services.in_flight._exchanges

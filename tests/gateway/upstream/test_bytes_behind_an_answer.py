@@ -30,6 +30,9 @@ class Ends:
     def keep(self, connection: Any) -> None:
         pass
 
+    def ending(self, connection: Any) -> None:
+        pass
+
     def forget(self, connection: Any) -> None:
         pass
 
