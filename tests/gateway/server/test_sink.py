@@ -1,13 +1,13 @@
 """A response written on its connection, beside the same one through ASGI."""
 
 import asyncio
-from collections.abc import Sequence
+import itertools
 from typing import Any
 
 import pytest
 from uvicorn.server import ServerState
 
-from codex_proapi.commons.http.connection.heads import Header, RequestHead
+from codex_proapi.commons.http.connection.heads import RequestHead
 from codex_proapi.commons.http.connection.request_cycle import RequestCycle
 from codex_proapi.gateway.api.dialects.table import DIALECTS
 from codex_proapi.gateway.errors import Overloaded
@@ -53,35 +53,28 @@ def a_cycle(*, keep_alive: bool = True, version: str = "1.1") -> tuple[RequestCy
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-@pytest.mark.parametrize("keep_alive", [True, False])
-@pytest.mark.parametrize("version", ["1.1", "1.0"])
-@pytest.mark.parametrize("more", [(), LIMITS])
-@pytest.mark.parametrize(
-    "headers",
-    [STREAM, [*STREAM], [(b"content-length", b"4")], ((b"connection", b"close"), *STREAM), ()],
-)
-async def test_both_sinks_write_the_same_bytes(
-    dialect: Any,
-    keep_alive: bool,
-    version: str,
-    more: Sequence[Header],
-    headers: Sequence[Header],
-) -> None:
-    one, direct = a_cycle(keep_alive=keep_alive, version=version)
-    other, asgi = a_cycle(keep_alive=keep_alive, version=version)
-
-    for sink in (
-        DirectSink(one.send, "req_1", dialect, one),
-        HttpSink(other.send, "req_1", dialect),
+async def test_both_sinks_write_the_same_bytes(dialect: Any) -> None:
+    for headers, more, keep_alive, version in itertools.product(
+        (STREAM, [*STREAM], [(b"content-length", b"4")], ((b"connection", b"close"), *STREAM), ()),
+        ((), LIMITS),
+        (True, False),
+        ("1.1", "1.0"),
     ):
-        await sink.start(200, headers, more)
-        await sink.write(b"ab")
-        await sink.end(b"cd")
+        one, direct = a_cycle(keep_alive=keep_alive, version=version)
+        other, asgi = a_cycle(keep_alive=keep_alive, version=version)
 
-    assert direct.written == asgi.written
-    assert direct.closed == asgi.closed
-    assert direct.written.startswith(b"HTTP/1.1 200 OK\r\ndate: today\r\n")
-    assert all(b"%b: %b\r\n" % header in direct.written for header in (*headers, *more))
+        for sink in (
+            DirectSink(one.send, "req_1", dialect, one),
+            HttpSink(other.send, "req_1", dialect),
+        ):
+            await sink.start(200, headers, more)
+            await sink.write(b"ab")
+            await sink.end(b"cd")
+
+        assert direct.written == asgi.written, (headers, more, keep_alive, version)
+        assert direct.closed == asgi.closed, (headers, more, keep_alive, version)
+        assert direct.written.startswith(b"HTTP/1.1 200 OK\r\ndate: today\r\n")
+        assert all(b"%b: %b\r\n" % header in direct.written for header in (*headers, *more))
 
 
 async def test_a_header_that_is_none_is_refused_wherever_it_stands() -> None:
