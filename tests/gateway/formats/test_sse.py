@@ -13,6 +13,7 @@ from codex_proapi.gateway.formats.sse import (
     SSEMessage,
     SSESplitter,
     encode_sse,
+    event_end,
     read_block,
 )
 
@@ -170,3 +171,12 @@ def test_encoded_messages_decode_again() -> None:
     assert encode_sse(b"{}") == b"data: {}\n\n"
     assert said(encode_sse(b"{}", event=b"a")) == [(b"a", b"{}")]
     assert read_block(b"") is None
+
+
+@given(
+    st.lists(st.sampled_from([b"\n", b"\n\n", b"a", b"data: x", b"event: y\ndata: z"]), max_size=12)
+)
+def test_an_event_ends_with_its_first_blank_line(pieces: list[bytes]) -> None:
+    whole = b"".join(pieces) + b"\n\n"
+    for begin in range(len(whole) - 1):
+        assert event_end(whole, begin) == whole.find(b"\n\n", begin) + 2

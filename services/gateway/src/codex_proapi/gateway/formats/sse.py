@@ -17,6 +17,8 @@ BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 BLANK_LINE: Final = b"\n\n"
 """Ends the last line of an event, and the event."""
 
+LF: Final = ord("\n")
+
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 """A comment, for keep-alive: every client tested skips it; a `data:` line without JSON breaks most."""
 
@@ -33,6 +35,18 @@ class SSEMessage(msgspec.Struct, frozen=True):
     """The `data:` lines, joined by LF."""
     raw: bytes
     """The block as received, with LF line ends, without the blank line after it."""
+
+
+def event_end(whole: bytes, begin: int) -> int:
+    """Where the event ends that begins here, with its blank line, among whole events.
+
+    Nearly all have two lines: to look for the end of each is many times faster than for two line feeds.
+    """
+    first = whole.find(b"\n", begin)
+    second = whole.find(b"\n", first + 1)
+    if second > first + 1 and whole[second + 1] == LF:
+        return second + 2
+    return whole.find(BLANK_LINE, begin) + 2
 
 
 class SSESplitter(msgspec.Struct, kw_only=True):
@@ -111,12 +125,12 @@ class SSESplitter(msgspec.Struct, kw_only=True):
         """What stands before a block beyond the limit."""
         begin = 0
         while begin < len(whole):
-            end = whole.find(BLANK_LINE, begin)
-            if end - begin > self.limit:
+            end = event_end(whole, begin)
+            if end - len(BLANK_LINE) - begin > self.limit:
                 self.overlong = True
                 self._drop()
                 return whole[:begin]
-            begin = end + 2
+            begin = end
         return whole
 
     def _keep(self, data: bytes) -> None:

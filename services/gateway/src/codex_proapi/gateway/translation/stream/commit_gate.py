@@ -21,7 +21,7 @@ from codex_proapi.gateway.formats.codex.events import (
     speaks,
 )
 from codex_proapi.gateway.formats.codex.refusals import Refusal, refusal_of_event
-from codex_proapi.gateway.formats.sse import BLANK_LINE, SSESplitter, sound_utf8
+from codex_proapi.gateway.formats.sse import SSESplitter, event_end, sound_utf8
 from codex_proapi.gateway.translation.stream.response_observer import observe
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
 
@@ -91,7 +91,7 @@ class CommitGate(msgspec.Struct):
             self.splitter.check()
         end, size = 0, len(whole)
         while end < size:
-            begin, end = end, whole.find(BLANK_LINE, end) + 2
+            begin, end = end, event_end(whole, end)
             silent = whole.startswith(SILENT_LINES, begin) or (
                 whole.startswith(CREATED_LINES, begin) and whole.find(named, begin, end) >= 0
             )

@@ -29,6 +29,7 @@ from codex_proapi.gateway.formats.sse import (
     KEEP_ALIVE,
     MAX_MESSAGE_BYTES,
     SSESplitter,
+    event_end,
     sound_utf8,
 )
 from codex_proapi.gateway.translation.stream.stream_translator import ResponseReport
@@ -116,7 +117,7 @@ class EventTranslator:
         out, report, lines = self._unsent, self.report, self._lines
         end, size = 0, len(whole)
         while end < size:
-            begin, end = end, whole.find(BLANK_LINE, end) + 2
+            begin, end = end, event_end(whole, end)
             if whole.startswith(self._silent, begin):
                 report.events += 1
                 continue
@@ -153,13 +154,13 @@ class EventTranslator:
         up to the last one are tried first, once.
         """
         if not self._mixed:
-            end = whole.find(BLANK_LINE, whole.rfind(self._lines, begin)) + 2
+            end = event_end(whole, whole.rfind(self._lines, begin))
             if (passed := self._together(whole[begin:end])) is not None:
                 return passed, end
             self._mixed = True
-        end = whole.find(BLANK_LINE, begin) + 2
+        end = event_end(whole, begin)
         while whole.startswith(self._lines, end):
-            end = whole.find(BLANK_LINE, end) + 2
+            end = event_end(whole, end)
         return self._together(whole[begin:end]), end
 
     def _together(self, run: bytes) -> bytes | None:
