@@ -201,11 +201,12 @@ class ResponsesTranslator(EventTranslator):
         numbers = [event.sequence_number for event in events]
         wanted = range(self._next, self._next + len(events))
         if numbers != list(wanted):
-            data = b""
+            written: list[bytes] = []
             for each in map(_renumbered, payloads, numbers, wanted):
                 if each is None:
                     return None
-                data += b"%b%b\n\n" % (self._lines, each)
+                written += (self._lines, each, BLANK_LINE)
+            data = b"".join(written)
         self._next = wanted.stop
         return data
 
