@@ -12,6 +12,17 @@ NEXT_ADDRESS_SECONDS: Final = 0.25
 """Seconds after which the next of several addresses is tried in parallel (RFC 8305, section 5)."""
 DEAD_SECONDS: Final = 20
 """Seconds that sent bytes, or TCP keep-alive probes, may go unacknowledged."""
+WATCHING: Final = tuple(
+    (getattr(socket, option), value)
+    for option, value in (
+        ("TCP_KEEPIDLE", DEAD_SECONDS),
+        ("TCP_KEEPINTVL", 5),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", DEAD_SECONDS * 1000),
+    )
+    if hasattr(socket, option)  # not every system has each
+)
+"""Options of TCP, and their values, with which the system notices a dead peer."""
 
 
 async def connected_socket(book: AddressBook, endpoints: Sequence[Endpoint]) -> socket.socket:
@@ -41,11 +52,5 @@ async def connected_socket(book: AddressBook, endpoints: Sequence[Endpoint]) -> 
 def _watch_peer(sock: socket.socket) -> None:
     """Have the system end a connection whose peer or network path is gone (TCP keep-alive)."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (
-        ("TCP_KEEPIDLE", DEAD_SECONDS),
-        ("TCP_KEEPINTVL", 5),
-        ("TCP_KEEPCNT", 3),
-        ("TCP_USER_TIMEOUT", DEAD_SECONDS * 1000),
-    ):
-        if hasattr(socket, option):  # not every system has each
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    for option, value in WATCHING:
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)

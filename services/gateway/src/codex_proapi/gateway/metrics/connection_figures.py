@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge
+
+from codex_proapi.gateway.metrics.histograms import HotCounter, HotHistogram, LabelledCount
 
 CONNECT_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2.5, 5)
 """Seconds; a step takes one round trip or two, and all of them five seconds at most."""
@@ -15,39 +17,39 @@ STEPS: Final = ("dns", "tcp", "proxy", "tls")
 class ConnectionObserver:
     """Observes how the connections of one kind are opened."""
 
-    def __init__(self, opened: Counter, seconds: Histogram) -> None:
+    def __init__(self, opened: LabelledCount, seconds: HotHistogram) -> None:
         self._opened = opened
-        self._seconds = {step: seconds.labels(step) for step in STEPS}
+        self._seconds = {step: seconds.of(step) for step in STEPS}
 
     def __repr__(self) -> str:
         return "<ConnectionObserver>"
 
     def opened(self) -> None:
         """Count a connection that is open, TLS included."""
-        self._opened.inc()
+        self._opened.count += 1
 
     def took(self, step: str, seconds: float) -> None:
         """Observe one completed step of opening a connection, one of `STEPS`."""
-        self._seconds[step].observe(seconds)
+        self._seconds[step].note(seconds)
 
 
 class ConnectionFigures:
     """The series of one process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._opened = Counter(
+        self._opened = HotCounter(
             "gateway_upstream_connections_opened",
             "Connections to the backend that were opened, by kind.",
-            ("kind",),
-            registry=registry,
+            labels=("kind",),
         )
-        self._seconds = Histogram(
+        self._seconds = HotHistogram(
             "gateway_upstream_connect_seconds",
             "How long the steps of opening a connection to the backend took, by step.",
-            ("step",),
-            buckets=CONNECT_BUCKETS,
-            registry=registry,
+            labels=("step",),
+            bounds=CONNECT_BUCKETS,
         )
+        registry.register(self._opened)
+        registry.register(self._seconds)
         self._open = Gauge(
             "gateway_upstream_connections",
             "Open connections to the backend, by kind and whether one carries an answer.",
@@ -56,7 +58,7 @@ class ConnectionFigures:
         )
         self._counted: dict[tuple[str, str], list[Callable[[], int]]] = {}
         for kind in KINDS:
-            self._opened.labels(kind)
+            self._opened.of(kind)
             for state in STATES:
                 counts = self._counted[kind, state] = []
                 self._open.labels(kind, state).set_function(_sum_of(counts))
@@ -66,7 +68,7 @@ class ConnectionFigures:
 
     def observer(self, kind: str) -> ConnectionObserver:
         """The observer of connections of a kind, one of `KINDS`."""
-        return ConnectionObserver(self._opened.labels(kind), self._seconds)
+        return ConnectionObserver(self._opened.of(kind), self._seconds)
 
     def watch(self, kind: str, *, busy: Callable[[], int], idle: Callable[[], int]) -> None:
         """Include one more client's connections in the gauge; the functions count them now."""
