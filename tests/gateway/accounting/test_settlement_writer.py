@@ -73,6 +73,18 @@ async def test_a_counter_of_many_digits_is_added_to_exactly(scene: Scene) -> Non
     assert int(str(counted)) == many + SUM
 
 
+@pytest.mark.parametrize("count", [10**15, 10**20, 10**400])
+async def test_a_count_that_nobody_can_have_used_is_lost_alone(scene: Scene, count: int) -> None:
+    tokens = msgspec.structs.replace(RECORDS[0].tokens, output=count)
+    odd = msgspec.structs.replace(RECORDS[0], tokens=tokens)
+
+    assert await scene.writer.add([odd, *RECORDS[1:]]) == 5
+
+    assert (await scene.tokens("key"), scene.lost, await scene.logged()) == (SUM, 1, 5)
+    counted = await scene.redis.hget(keyspace.usage(DAY, "model", "gpt-5.5"), "output")
+    assert int(str(counted)) == 2 * (SUM - RECORDS[0].tokens.input)
+
+
 @pytest.mark.parametrize(("drawn_at", "left"), [(0, 950), (-500, 1050)])
 async def test_charges_of_a_batch_are_corrected_by_the_second(
     scene: Scene, drawn_at: int, left: int

@@ -21,6 +21,7 @@
 -- include codex_proapi.commons.usage/packed_usage.lua
 local FIRST = 7 -- of ARGV that is an exchange
 local LONGEST = 15 -- digits of a counter that a number of Lua holds exactly
+local MOST = 1e12 -- that one exchange can have used; what a batch adds up to is exact, too
 local names, targets = cjson.decode(ARGV[2]), cjson.decode(ARGV[6])
 local length = log_length(KEYS[2], ARGV[3], ARGV[4], ARGV[5])
 local time = redis.call('TIME')
@@ -65,7 +66,13 @@ end
 -- Take in one exchange; nothing is taken in of one whose counts are no numbers.
 local function gather(exchange, place)
   local of_key, of_account, _, settled_at, counts, attempts, drawn, share = unpack(exchange)
-  for i = 1, #names do assert(type(counts[i]) == 'number', 'counts are no numbers') end
+  for i = 1, #names do
+    assert(type(counts[i]) == 'number', 'counts are no numbers')
+    if counts[i] >= MOST then -- the backend's mistake
+      counts[i] = 0
+      refuse({place}, 'a count is too large')
+    end
+  end
   count_in(targets[of_key], counts, place)
   count_in(targets[of_account], counts, place)
   local key = targets[of_key]
