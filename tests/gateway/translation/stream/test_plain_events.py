@@ -116,3 +116,23 @@ def test_what_a_client_has_sent_of_a_response_comes_back_as_upstream_writes_it()
     assert data.count(b'"tools": [ {"a" : 1e0} ]') == 3
     assert out.count(b'"tools":[ {"a" : 1e0} ]') == 3
     assert out.count(b'"Answer. \\u00e9"') == 3
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_a_message_that_turns_out_to_be_commentary_is_told_as_such_from_then_on(kind: str) -> None:
+    comment = {**says.message("late"), "phase": "commentary"}
+    bodies = [
+        says.created(),
+        says.text("early"),
+        says.added({**comment, "content": []}),
+        says.text("late"),
+        says.done(comment),
+        says.completed(comment),
+    ]
+    data = b"".join(
+        b"event: %b\ndata: %b\n\n" % (body["type"].encode(), written(body, number))
+        for number, body in enumerate(bodies)
+    )
+    fast, slow = MADE[kind](), MADE[kind]()
+
+    assert messages(fast.feed(data)) == messages(slow.feed(answers.unnamed(data)))

@@ -56,6 +56,7 @@ class ChatText(msgspec.Struct, kw_only=True, eq=False):
         """Remember a message that is commentary."""
         if item.phase is not None:
             self._boundaries.added(item, output_index)
+            self.text_position = None  # of a message that began before it was added
 
     def text_delta(self, delta: str, position: Position) -> list[ChatChunk]:
         """Translate a delta of text. Commentary before a structured answer is held back."""
@@ -123,6 +124,7 @@ class ChatText(msgspec.Struct, kw_only=True, eq=False):
         """Translate what is missing of a finished message."""
         if item.phase is not None:
             self._boundaries.added(item, output_index)
+            self.text_position = None  # of a message that began before it was added
         chunks: list[ChatChunk] = []
         for i, part in enumerate(item.content or ()):
             position = (item.id, output_index, i)

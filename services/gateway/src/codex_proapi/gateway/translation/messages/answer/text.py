@@ -49,6 +49,7 @@ class Text:
         """Remember a message that is commentary."""
         if item.phase is not None:
             self._boundaries.added(item, output_index)
+            self.position = None  # of a message that began before it was added
 
     def piece(self, text: str, position: Position) -> None:
         """Write a delta of text. Commentary before a structured answer is held back."""
@@ -89,6 +90,7 @@ class Text:
         """Write what is missing of a finished message."""
         if item.phase is not None:
             self._boundaries.added(item, output_index)
+            self.position = None  # of a message that began before it was added
         for index, part in enumerate(item.content or ()):
             position = (item.id, output_index, index)
             if part.text and part.type in ("output_text", "text"):
