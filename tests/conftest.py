@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import pathlib
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import hypothesis
@@ -24,6 +25,10 @@ hypothesis.settings.register_profile(
     "many", parent=hypothesis.settings.get_profile("context"), max_examples=1000
 )
 hypothesis.settings.load_profile("context")
+
+# What a shell runs in the background ignores SIGINT, and so would all processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 if os.environ.get("NATIVE_CODE") == "off":  # whatever a start within this process sets
