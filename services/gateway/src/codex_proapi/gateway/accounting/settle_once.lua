@@ -21,7 +21,7 @@
 -- include codex_proapi.commons.usage/packed_usage.lua
 local FIRST = 7 -- of ARGV that is an exchange
 local LONGEST = 15 -- digits of a counter that a number of Lua holds exactly
-local MOST = 1e12 -- that one exchange can have used; what a batch adds up to is exact, too
+local MOST = 1e13 -- that one exchange can have used; what a batch adds up to is exact, too
 local names, targets = cjson.decode(ARGV[2]), cjson.decode(ARGV[6])
 local length = log_length(KEYS[2], ARGV[3], ARGV[4], ARGV[5])
 local time = redis.call('TIME')
