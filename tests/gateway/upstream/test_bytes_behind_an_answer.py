@@ -1,40 +1,9 @@
 """Bytes behind a whole answer, in the same read: the answer itself is whole all the same."""
 
-from typing import Any
-
 import pytest
+from gateway.exchange.test_copied_streams import Upstream
 
 from codex_proapi.gateway.upstream.http_connection import HttpConnection
-
-
-class Ends:
-    """Upstream's side of a connection, and its owner."""
-
-    aborted = False
-
-    def writelines(self, pieces: Any) -> None:
-        pass
-
-    def is_closing(self) -> bool:
-        return self.aborted
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def abort(self) -> None:
-        self.aborted = True
-
-    def answered(self, answer: Any) -> None:
-        pass
-
-    def keep(self, connection: Any) -> None:
-        pass
-
-    def ending(self, connection: Any) -> None:
-        pass
-
-    def forget(self, connection: Any) -> None:
-        pass
 
 
 class Taker:
@@ -53,7 +22,7 @@ class Taker:
 
 @pytest.mark.parametrize("behind", [b"GARBAGE", b"HTTP/1.1 408 Late\r\ncontent-length: 0\r\n\r\n"])
 def test_what_follows_an_answer_takes_nothing_from_it(behind: bytes) -> None:
-    ends, taker = Ends(), Taker()
+    ends, taker = Upstream(), Taker()
     connection = HttpConnection(ends)
     connection.connection_made(ends)  # type: ignore[arg-type]
     answer = connection.send(b"", b"")
@@ -62,5 +31,5 @@ def test_what_follows_an_answer_takes_nothing_from_it(behind: bytes) -> None:
     connection.data_received(b"5\r\nfirst\r\n")
     connection.data_received(b"4\r\nlast\r\n0\r\n\r\n" + behind)
     connection.connection_lost(None)
-    assert ends.aborted
+    assert ends.closed
     assert taker.data == b"firstlast"
